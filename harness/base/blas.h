@@ -1,0 +1,15 @@
+/* OpenBLAS with its threads set per call site and read back; its kernel (core name) is part of every result. */
+#ifndef FQ_BASE_BLAS_H
+#define FQ_BASE_BLAS_H
+
+#include <stddef.h>
+
+/* c[m][n] = a[m][k] b[n][k]^T on exactly `threads` threads (read back; aborts if the library disobeys). */
+void fq_blas_abt(unsigned threads, size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
+
+const char *fq_blas_core(void);     /* "Haswell", "SkylakeX", "Zen" ... as OpenBLAS says */
+const char *fq_blas_config(void);   /* version and build options */
+unsigned fq_blas_threads(void);     /* as read back now */
+const char *fq_blas_coretype(void); /* OPENBLAS_CORETYPE of the environment, "" if unset: recorded, never changed */
+
+#endif

@@ -1,0 +1,64 @@
+/* A language model run by libllama, with hooks on the tensors that its KV cache is written from.
+ *
+ * Flash attention is off and the cache is float32. A hook sees each layer's K after RoPE, V, and Q after RoPE exactly
+ * once per batch: on the node that the cache write (SET_ROWS) or the score product reads, after that node is computed.
+ * Writing into the data replaces what the cache holds. */
+#ifndef FQ_DATA_MODEL_H
+#define FQ_DATA_MODEL_H
+
+#include "harness/base/error.h"
+#include "harness/base/sha256.h"
+#include "harness/method.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fq_model_info {
+    char name[64], path[4096], sha256[FQ_SHA256_HEX], architecture[32], library[64];
+    size_t layers, heads, kv_heads, dim, vocabulary, train_context;
+    bool add_bos;
+    bool key_bias;
+};
+
+struct fq_model;
+bool fq_model_available(void); /* built with libllama? */
+
+/* context: tokens per sequence; batch: tokens per graph (>= context gives one graph per window). threads: libllama's
+ * own. */
+int fq_model_open(const char *name_or_path, size_t context, unsigned threads, struct fq_model **out,
+                  struct fq_error *err);
+void fq_model_close(struct fq_model *model);
+const struct fq_model_info *fq_model_info(const struct fq_model *model);
+
+/* Shape only (layers, heads, dim), without loading weights: for `size`. */
+int fq_model_peek(const char *name_or_path, struct fq_model_info *out, struct fq_error *err);
+
+/* Token ids of a text, malloc'ed. */
+int fq_model_tokenize(struct fq_model *model, const char *text, size_t bytes, bool add_special, int32_t **tokens,
+                      size_t *n, struct fq_error *err);
+
+enum fq_hook_tensor { FQ_HOOK_KEY, FQ_HOOK_VALUE, FQ_HOOK_QUERY };
+
+/* data[n_tokens][n_heads][dim], writable in place; first_position is that of row 0 in its window. Nonzero: stop with
+ * err. */
+typedef int fq_model_hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
+                          size_t n_heads, size_t dim, float *data, struct fq_error *err);
+
+/* Evaluates tokens[n] (n <= context) from an empty cache. hook may be NULL. If logits is not NULL it receives rows
+ * [logits_from, n) as [n - logits_from][vocabulary]. */
+int fq_model_eval(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook, void *arg,
+                  size_t logits_from, float *logits, struct fq_error *err);
+
+int32_t fq_model_bos(const struct fq_model *model); /* -1: none */
+
+/* Time spent inside hooks, and in all of fq_model_eval, since the last call of this function. */
+void fq_model_times(struct fq_model *model, uint64_t *hook_ns, uint64_t *eval_ns);
+
+/* Token-embedding matrix of a GGUF file as float32 rows (real vectors without a download). */
+struct fq_embeddings;
+int fq_embeddings_open(const char *path, struct fq_embeddings **out, size_t *rows, size_t *dim, struct fq_error *err);
+int fq_embeddings_rows(struct fq_embeddings *e, size_t first, size_t n, float *out, struct fq_error *err);
+void fq_embeddings_close(struct fq_embeddings *e);
+
+#endif

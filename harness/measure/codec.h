@@ -1,0 +1,79 @@
+/* Runs one method instance on vectors while owning everything it touches: buffers, threads, clock.
+ *
+ * Records are allocated to exactly the promised footprint, poisoned, with canaries that are checked after every kernel
+ * call; scratch is poisoned before every call; the hash of the shared state is compared before and after. Slices of the
+ * batch go over the pool. */
+#ifndef FQ_MEASURE_CODEC_H
+#define FQ_MEASURE_CODEC_H
+
+#include "harness/base/error.h"
+#include "harness/base/pool.h"
+#include "harness/method.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum fq_stage {
+    FQ_STAGE_ROTATE,
+    FQ_STAGE_ENCODE,
+    FQ_STAGE_PREPARE,
+    FQ_STAGE_SCORE,
+    FQ_STAGE_DECODE,
+    FQ_STAGE_ATTEND,
+    FQ_STAGES
+};
+const char *fq_stage_name(enum fq_stage stage);
+
+struct fq_codec_config {
+    const struct fq_method *method;
+    struct fq_params params;
+    struct fq_shape shape;
+    uint64_t seed; /* rotation and sketch streams */
+    enum fq_backend backend;
+    const float *train; /* train[n_train][dim], NULL for data-oblivious methods */
+    size_t n_train;
+};
+
+struct fq_codec;
+int fq_codec_open(const struct fq_codec_config *config, struct fq_codec **out, struct fq_error *err);
+void fq_codec_close(struct fq_codec *codec);
+const struct fq_footprint *fq_codec_footprint(const struct fq_codec *codec);
+
+/* Checks x finite, rotates, encodes x[n][dim] into records owned by the codec (replacing earlier ones). The n mod
+ * granularity last vectors stay as a float16 tail, counted in bytes. Errors name method, vector and cause. */
+int fq_codec_encode(struct fq_codec *codec, size_t n, const float *x, struct fq_error *err);
+/* From the records of the last encode. FQ_USAGE if the method has no such stage. */
+int fq_codec_decode(struct fq_codec *codec, float *xhat, struct fq_error *err); /* [n][dim] */
+int fq_codec_scores(struct fq_codec *codec, size_t n_queries, const float *q, float *scores,
+                    struct fq_error *err); /* [n_queries][n] */
+int fq_codec_attend(struct fq_codec *codec, const float *weights, float *out,
+                    struct fq_error *err); /* weights[n] -> out[dim] */
+/* encode, then decode. */
+int fq_codec_roundtrip(struct fq_codec *codec, size_t n, const float *x, float *xhat, struct fq_error *err);
+
+struct fq_bytes {
+    uint64_t vectors;        /* encoded so far */
+    uint64_t record_bytes;   /* written into records, measured from the allocation and its canaries */
+    uint64_t tail_bytes;     /* float16 tail */
+    uint64_t side_bytes;     /* of record_bytes: not codes */
+    uint64_t shared_bytes;   /* once */
+    uint64_t promised_bytes; /* what footprint said beforehand for the same vectors, tail included */
+};
+void fq_codec_bytes(const struct fq_codec *codec, struct fq_bytes *out); /* totals since open */
+double fq_codec_rate_bits(const struct fq_codec *codec);                 /* 8 (record + tail) / (vectors dim) */
+
+/* Stage times accumulated since open or the last reset; wall time of the region, all workers. */
+struct fq_stage_times {
+    uint64_t ns[FQ_STAGES];
+    uint64_t vectors[FQ_STAGES]; /* vectors handled (queries for PREPARE, pairs for SCORE) */
+};
+void fq_codec_times(struct fq_codec *codec, struct fq_stage_times *out, int reset);
+
+/* Integrity as observed so far: canaries intact, shared state unchanged, scratch not relied on. Empty text = fine. */
+const char *fq_codec_complaint(const struct fq_codec *codec);
+
+/* Shared state and records as bytes, to decode them in another process (the codes-only probe). */
+const void *fq_codec_shared(const struct fq_codec *codec, size_t *bytes);
+const uint8_t *fq_codec_records(const struct fq_codec *codec, size_t *bytes);
+
+#endif
