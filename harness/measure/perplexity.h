@@ -1,0 +1,73 @@
+/* Perplexity of a language model whose KV cache holds what a codec decodes, against the same model at full precision.
+ *
+ * The text is cut and scored exactly as llama.cpp's own perplexity tool does it: the whole text is tokenized with its
+ * special tokens, cut into windows of `context`, the first token of each window is replaced by BOS if the model adds
+ * one, and positions context/2 .. context-2 of each window are scored against their next token. The full-precision pass
+ * is evaluated once and its logits are kept, so that every arm pairs with it token by token.
+ *
+ * Decoded keys and values are written over the originals before the cache stores them, prompt tokens included. For
+ * every estimator that is linear in a float query this equals scoring from the codes. Methods without a decode stage
+ * cannot be measured here. */
+#ifndef FQ_MEASURE_PERPLEXITY_H
+#define FQ_MEASURE_PERPLEXITY_H
+
+#include "harness/base/error.h"
+#include "harness/base/sha256.h"
+#include "harness/data/model.h"
+#include "harness/measure/codec.h"
+#include "harness/measure/series.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Called after each window (done of total windows); may be NULL. */
+typedef void fq_ppl_progress(void *arg, size_t done, size_t total);
+
+struct fq_ppl_config {
+    const char *model;  /* a name from the manifest, or a GGUF file */
+    const char *corpus; /* a name from the manifest, or a text file */
+    size_t context;     /* tokens per window, >= 4 */
+    size_t chunks;      /* windows, >= 1; a corpus too short for them is FQ_USAGE */
+    unsigned threads;   /* of libllama */
+    fq_ppl_progress *progress;
+    void *progress_arg;
+};
+
+struct fq_ppl_info {
+    const struct fq_model_info *model; /* lives as long as the reference; model->dim is the codec's dim */
+    char corpus_sha256[FQ_SHA256_HEX];
+    size_t context, chunks;
+    size_t scored;           /* tokens scored per chunk: context - 1 - context / 2 */
+    const double *chunk_nll; /* [chunks], sum over the scored tokens, nats */
+    double perplexity;       /* exp(sum of chunk_nll / (chunks scored)) */
+    uint64_t eval_ns;        /* of the full-precision pass */
+};
+
+/* Opens model and corpus, evaluates the full-precision pass. Keeps its logits as float32: 4 chunks scored vocabulary
+ * bytes (8 x 255 x 49152: 401 MB). */
+struct fq_ppl_reference;
+int fq_ppl_reference_open(const struct fq_ppl_config *config, struct fq_ppl_reference **out, struct fq_error *err);
+void fq_ppl_reference_close(struct fq_ppl_reference *ref); /* NULL is fine */
+const struct fq_ppl_info *fq_ppl_reference_info(const struct fq_ppl_reference *ref);
+
+struct fq_ppl_arm_result {
+    double perplexity;
+    uint64_t hook_ns, eval_ns;  /* inside our callback; the whole evaluation, hooks included */
+    struct fq_bytes key, value; /* of this arm alone; zero where the tensor stayed at full precision */
+    double rate_bits;           /* 8 (record + tail) / coordinates, over the quantized tensors; 0 if none */
+};
+
+/* One arm: key and value are opened by the caller with shape {model->dim, FQ_KEY} and {model->dim, FQ_VALUE}; NULL
+ * leaves that tensor at full precision. Each layer's and KV head's rows of a window are one encode.
+ *
+ * Adds to `out` (tensor: "key", "value", or "kv" when both are quantized):
+ *   perplexity      per chunk, nats per token, weight = tokens; statistics "exp_mean": the perplexity itself
+ *   delta_log_ppl   per chunk, this arm minus full precision, nats per token; statistics "mean"
+ *   kl              per token, KL(full precision || this arm), nats; statistics "mean,median,q99,max"
+ *   top1_agreement  per token, 1 if both name the same most likely token; statistics "mean"
+ * label_a is the chunk, label_b the scored token inside it (0 for per-chunk series). Errors of a codec name layer, head
+ * and tensor. */
+int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
+               void *progress_arg, struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err);
+
+#endif
