@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 
 include mk/flags.mk mk/detect.mk mk/rules.mk
 
-.PHONY: help setup all unit test check smoke reproduce audit report format clean install
+.PHONY: help setup setup-check all unit test check valgrind smoke cheats reproduce audit report format install clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -19,3 +19,58 @@ setup: ## Debian packages, libllama, the default model and corpora; does nothing
 all: $(BIN) ## build build/fairquant
 
 unit: $(UNIT_BINS) ## build the unit tests
+
+# ---- tests and checks ----
+
+test: setup ## everything that must hold: unit, conformance, command line, cheats, all under ASan and UBSan
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory SAN=1 all unit cheats
+	$(Q)$(MAKE) --no-print-directory cheats
+	$(Q)tests/run.sh
+
+check: setup-check ## form and structure: layering, format, clang-tidy, cppcheck, file length, valgrind over the smoke sweep
+	$(Q)scripts/check_style.sh
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/check_layers.sh $(BUILD)
+	$(Q)FQ_LLAMA_CFLAGS='$(FQ_LLAMA_CFLAGS)' scripts/check_static.sh '$(CFLAGS_ALL)'
+	$(Q)$(MAKE) --no-print-directory valgrind
+
+setup-check:
+	$(Q)scripts/setup.sh check
+
+valgrind: all ## valgrind (memcheck) over the smoke sweep
+	$(Q)tests/valgrind.sh $(BIN)
+
+smoke: all ## the smallest sweep through every floor, in seconds
+	$(Q)tests/smoke.sh $(BIN)
+
+cheats: $(CHEATS) ## plug-ins that the audit must catch
+
+# ---- the product ----
+
+MACHINE ?= $(shell scripts/machine_name.sh)
+OUT := results/$(MACHINE)
+KV := $(or $(FQ_DATA),datasets/files)/smollm2-135m-jargon.h5
+
+reproduce: setup ## from nothing to results/<machine>/report/: capture, run, audit, judge, report (about half an hour)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/reproduce.sh $(BIN) configs/reproduce.yaml $(OUT)
+
+audit: all ## audit the last reproduce run
+	$(Q)$(BIN) audit $(OUT)/raw/reproduce.h5
+
+report: all ## make the report of the last reproduce run again
+	$(Q)$(BIN) report $(OUT)/raw/reproduce.h5 --out $(OUT)/report
+
+format: ## clang-format 14 over every source
+	$(Q)git ls-files '*.c' '*.h' '*.cu' | xargs clang-format-14 -i
+
+install: all ## program, header, configurations and plot scripts under PREFIX (DESTDIR is respected)
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/harness $(DESTDIR)$(PREFIX)/share/fairquant/datasets
+	$(Q)install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/fairquant
+	$(Q)install -m 644 harness/method.h $(DESTDIR)$(PREFIX)/include/harness/
+	$(Q)cp -r configs plots docs $(DESTDIR)$(PREFIX)/share/fairquant/
+	$(Q)install -m 644 datasets/manifest.yaml $(DESTDIR)$(PREFIX)/share/fairquant/datasets/
+
+clean: ## remove what was built (not what was fetched)
+	$(Q)rm -rf build build-san

@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# Sets up what fairquant needs, each step named, checked by SHA-256 and skipped when done: Debian packages, libllama from its pinned source, the default
+# model, the default corpus. Offline with everything in place it does nothing and succeeds. It ends in one sentence when it cannot go on, and leaves
+# no half-made file: everything is made beside its place and renamed into it.
+#
+#   scripts/setup.sh            packages to build and run, libllama, model, corpus
+#   scripts/setup.sh check      the same, and the tools of `make check` (clang-format 14, clang-tidy 14, cppcheck, valgrind)
+#   scripts/setup.sh wikitext   WikiText-2 from its upstream address (tests read it from the folder named by FQ_MIRROR)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly LLAMA_PACKAGE=llama-cpp-python LLAMA_VERSION=0.3.36
+readonly LLAMA_SHA256=832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e
+readonly BUILD_PACKAGES="build-essential pkg-config cmake ninja-build python3 python3-pip python3-venv unzip binutils
+    libopenblas-openmp-dev libhdf5-dev libcyaml-dev libyaml-dev libhwloc-dev libjansson-dev nettle-dev libcmocka-dev gnuplot-nox"
+readonly CHECK_PACKAGES="clang-format-14 clang-tidy-14 cppcheck valgrind"
+readonly FILES=${FQ_DATA:-datasets/files}
+
+say() { printf '  %-10s %s\n' "$1" "$2" >&2; }
+die() { printf 'setup: %s\n' "$1" >&2; exit 2; }
+
+work=
+trap '[ -z "$work" ] || rm -rf "$work"' EXIT
+# A scratch folder on the same file system as the result, so that the last step is a rename.
+scratch() {
+    mkdir -p "$1"
+    work=$(mktemp -d "$1/.setup.XXXXXX") || die "cannot write into $1: make it writable or free some space there"
+}
+drop_scratch() { rm -rf "$work"; work=; }
+
+need_space() { # folder, MiB, what for
+    mkdir -p "$1"
+    local free
+    free=$(df -Pm "$1" | awk 'NR == 2 {print $4}')
+    [ "$free" -ge "$2" ] || die "$3 needs $2 MiB in $1 and only $free MiB are free: free some space there and run this again"
+}
+
+check_sha() { # file, expected, what to say if it differs
+    local found
+    found=$(sha256sum "$1" | cut -d' ' -f1)
+    [ "$found" = "$2" ] || die "$3 has SHA-256 $found, expected $2: remove it and run this again; if it stays so, the source has changed"
+}
+
+manifest() { # name, key: one value of datasets/manifest.yaml
+    awk -v name="$1" -v key="$2:" '$1 == "-" && $2 == "name:" {on = $3 == name}
+        on && $1 == key {sub(/^[^:]*:[ ]*/, ""); gsub(/^"|"$/, ""); print; exit}' datasets/manifest.yaml
+}
+
+as_root() { # runs a command as root, or says the line to type
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        sudo "$@"
+    else
+        die "packages are missing and this user is not root; run this line, then this script again: sudo apt-get install -y --no-install-recommends $missing"
+    fi
+}
+
+packages() { # list
+    missing=
+    local p
+    for p in $1; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing="$missing $p"
+    done
+    missing=${missing# }
+    if [ -z "$missing" ]; then
+        say packages "all installed"
+        return
+    fi
+    command -v apt-get >/dev/null || die "these packages are missing and this is no Debian system: $missing; install their equivalents"
+    say packages "installing: $missing"
+    as_root apt-get -qq update >&2 || die "apt-get update failed: check the network and /etc/apt/sources.list"
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null ||
+        die "apt-get could not install: $missing"
+}
+
+# pip as a plain downloader: data and source packages are unpacked, never imported.
+fetch_pip() { # folder, package==version, extra arguments
+    local into=$1 what=$2
+    shift 2
+    python3 -m pip --version >/dev/null 2>&1 || die "python3 has no pip module: apt-get install python3-pip"
+    python3 -m pip download -q --disable-pip-version-check --no-deps -d "$into" "$@" "$what" >"$into/pip.log" 2>&1 ||
+        die "could not fetch $what from the Python package index ($(tail -n 1 "$into/pip.log")): check the network, or $hint"
+}
+
+llama() {
+    if [ -f .deps/llama/VERSION ] && [ "$(cat .deps/llama/VERSION)" = "$LLAMA_PACKAGE $LLAMA_VERSION $LLAMA_SHA256" ]; then
+        say libllama "present (source of $LLAMA_PACKAGE $LLAMA_VERSION)"
+        return
+    fi
+    if [ -z "${FQ_OWN_LLAMA:-}" ] && pkg-config --exists llama 2>/dev/null; then
+        say libllama "using the system's (set FQ_OWN_LLAMA=1 to build the pinned one)"
+        return
+    fi
+    need_space .deps 1500 "building libllama"
+    scratch .deps
+    local sdist=.deps/${LLAMA_PACKAGE//-/_}-$LLAMA_VERSION.tar.gz
+    if [ ! -f "$sdist" ]; then
+        say libllama "fetching the pinned source (77 MB)"
+        hint="put the file ${sdist#.deps/} into .deps/"
+        fetch_pip "$work" "$LLAMA_PACKAGE==$LLAMA_VERSION" --no-binary :all:
+        mv "$work/${sdist#.deps/}" "$sdist"
+    fi
+    check_sha "$sdist" "$LLAMA_SHA256" "$sdist"
+    say libllama "building (about two to three minutes on two cores)"
+    tar -xzf "$sdist" -C "$work" --strip-components=2 "${LLAMA_PACKAGE//-/_}-$LLAMA_VERSION/vendor/llama.cpp"
+    # AVX2 and no more, so that the full-precision perplexity is the same on every machine; no OpenMP, so that its threads are not our pool's.
+    cmake -S "$work/llama.cpp" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DGGML_NATIVE=OFF -DGGML_OPENMP=OFF \
+        -DGGML_CCACHE=OFF -DLLAMA_BUILD_COMMON=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
+        -DLLAMA_BUILD_SERVER=OFF -DLLAMA_CURL=OFF -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON '-DCMAKE_INSTALL_RPATH=$ORIGIN' >"$work/build.log" 2>&1 &&
+        cmake --build "$work/build" --target llama >>"$work/build.log" 2>&1 || {
+        cp "$work/build.log" .deps/llama-build.log
+        die "libllama did not build; the log is .deps/llama-build.log; everything else still works without it"
+    }
+    mkdir -p "$work/llama/include" "$work/llama/lib"
+    cp "$work"/llama.cpp/include/*.h "$work"/llama.cpp/ggml/include/*.h "$work/llama/include/"
+    cp -a "$work"/build/bin/lib*.so* "$work/llama/lib/"
+    cp "$work/llama.cpp/LICENSE" "$work/llama/"
+    printf '%s %s %s\n' "$LLAMA_PACKAGE" "$LLAMA_VERSION" "$LLAMA_SHA256" >"$work/llama/VERSION"
+    rm -rf .deps/llama
+    mv "$work/llama" .deps/llama
+    drop_scratch
+    say libllama "built"
+}
+
+have() { # name of a manifest entry: present with the right hash?
+    local file
+    file=$FILES/$(manifest "$1" file)
+    [ -f "$file" ] || return 1
+    check_sha "$file" "$(manifest "$1" sha256)" "$file"
+    say "$1" "present"
+}
+
+model() {
+    have smollm2-135m && return
+    need_space "$FILES" 300 "the model"
+    scratch "$FILES"
+    say smollm2-135m "fetching (93 MB)"
+    hint="put the file $(manifest smollm2-135m file) into $FILES/"
+    fetch_pip "$work" "$(manifest smollm2-135m package)"
+    unzip -q -j "$work"/*.whl '*.gguf' -d "$work/gguf" || die "the model's package holds no GGUF file"
+    check_sha "$work"/gguf/*.gguf "$(manifest smollm2-135m sha256)" "the model as fetched"
+    mv "$work"/gguf/*.gguf "$FILES/$(manifest smollm2-135m file)"
+    drop_scratch
+    say smollm2-135m "in place"
+}
+
+corpus() {
+    have jargon && return
+    need_space "$FILES" 20 "the corpus"
+    scratch "$FILES"
+    say jargon "fetching (0.7 MB)"
+    local package=$PWD
+    package=$(manifest jargon package)
+    (cd "$work" && chmod 777 . && apt-get -qq download "$package" >apt.log 2>&1) ||
+        { apt-get -qq update >/dev/null 2>&1 && (cd "$work" && apt-get -qq download "$package" >apt.log 2>&1); } ||
+        die "could not fetch the Debian package $package ($(tail -n 1 "$work/apt.log")): check the network, or put jargon.txt into $FILES/"
+    dpkg-deb -x "$work"/*.deb "$work/deb"
+    gzip -dc "$(find "$work/deb" -name jargon.txt.gz)" >"$work/jargon.txt"
+    check_sha "$work/jargon.txt" "$(manifest jargon sha256)" "the corpus as fetched"
+    mv "$work/jargon.txt" "$FILES/$(manifest jargon file)"
+    drop_scratch
+    say jargon "in place"
+}
+
+wikitext() {
+    local file url
+    file=$(manifest wikitext-2 file)
+    if [ -n "${FQ_MIRROR:-}" ] && [ -f "$FQ_MIRROR/$file" ]; then
+        check_sha "$FQ_MIRROR/$file" "$(manifest wikitext-2 sha256)" "$FQ_MIRROR/$file"
+        say wikitext-2 "present in $FQ_MIRROR"
+        return
+    fi
+    have wikitext-2 && return
+    url=$(manifest wikitext-2 url)
+    scratch "$FILES"
+    say wikitext-2 "fetching from $url"
+    python3 -c 'import sys, urllib.request; urllib.request.urlretrieve(sys.argv[1], sys.argv[2])' "$url" "$work/archive.zip" 2>/dev/null ||
+        die "could not reach $url: put the file $file (SHA-256 $(manifest wikitext-2 sha256)) into $FILES/, or name its folder in FQ_MIRROR"
+    unzip -q -j "$work/archive.zip" '*wiki.test.raw' -d "$work" || die "the archive at $url holds no wiki.test.raw"
+    check_sha "$work/wiki.test.raw" "$(manifest wikitext-2 sha256)" "wiki.test.raw as fetched"
+    mkdir -p "$FILES/$(dirname "$file")"
+    mv "$work/wiki.test.raw" "$FILES/$file"
+    drop_scratch
+}
+
+case "${1:-all}" in
+all | check)
+    packages "$BUILD_PACKAGES$([ "${1:-}" != check ] || printf ' %s' "$CHECK_PACKAGES")"
+    llama
+    model
+    corpus
+    ;;
+wikitext) wikitext ;;
+*) die "unknown step '$1': expected nothing, check or wikitext" ;;
+esac
