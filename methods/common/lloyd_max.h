@@ -15,6 +15,8 @@ void fq_lloyd_max_gaussian(int bits, float *levels, float *bounds);
 /* Fixed point of Lloyd's iteration on the density (1 - t^2/d)^((d-3)/2), in double, from the Gaussian table; for setup
  * only. d >= 4. */
 void fq_lloyd_max_sphere(int bits, size_t dim, float *levels, float *bounds);
+/* Level k of the Gaussian table in double; k in [0, 2^bits). */
+double fq_lloyd_max_level(int bits, size_t k);
 /* Index of the nearest level, by bounds. */
 uint8_t fq_lloyd_max_index(const float *bounds, int bits, float z);
 double fq_lloyd_max_distortion(int bits); /* D(b) of N(0,1): expected constant for gates */
