@@ -1,0 +1,306 @@
+/* A language model through libllama: opening, tokens, evaluation. The graph's hooks are in model_hooks.c.
+ *
+ * Everything runs on the processor in float32 around the weights' own type: no device, no flash attention (its fused
+ * kernel has no scores and would need a float16 cache), a float32 cache (llama.cpp then applies no rotation of its own
+ * to keys and values). Must not know what a hook does with the data. */
+#include "harness/data/model_internal.h"
+
+#ifdef FQ_HAVE_LLAMA
+
+#include "harness/base/clock.h"
+#include "harness/base/placement.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Longer windows are evaluated in several graphs, because the score matrix of one graph grows with its tokens. */
+enum { MAX_BATCH = 2048, LEARN_TOKENS = 2 };
+
+bool fq_model_available(void) {
+    return true;
+}
+
+/* ---- logs ---- */
+
+static pthread_once_t started = PTHREAD_ONCE_INIT;
+static pthread_mutex_t complaint_lock = PTHREAD_MUTEX_INITIALIZER;
+static char complaint[256];
+
+static void keep_first_error(enum ggml_log_level level, const char *text, void *user) {
+    (void)user;
+    if (level != GGML_LOG_LEVEL_ERROR)
+        return;
+    pthread_mutex_lock(&complaint_lock);
+    if (complaint[0] == '\0') {
+        (void)snprintf(complaint, sizeof complaint, "%s", text);
+        complaint[strcspn(complaint, "\n")] = '\0';
+    }
+    pthread_mutex_unlock(&complaint_lock);
+}
+
+static void start_once(void) {
+    llama_log_set(keep_first_error, NULL);
+    llama_backend_init();
+}
+
+void fq_llama_start(void) {
+    pthread_once(&started, start_once);
+    fq_llama_forget();
+}
+
+void fq_llama_forget(void) {
+    pthread_mutex_lock(&complaint_lock);
+    complaint[0] = '\0';
+    pthread_mutex_unlock(&complaint_lock);
+}
+
+void fq_llama_complaint(char *out, size_t size) {
+    pthread_mutex_lock(&complaint_lock);
+    (void)snprintf(out, size, "%s", complaint[0] ? complaint : "no reason given");
+    pthread_mutex_unlock(&complaint_lock);
+}
+
+/* ---- opening ---- */
+
+/* libllama's workers are bound as the project's own pool is: without this they inherit the one processor that the
+ * calling thread may be bound to. They sleep between graphs, so that hooks have the processors for themselves. */
+static struct ggml_threadpool *new_pool(unsigned threads) {
+    unsigned units[GGML_MAX_N_THREADS];
+    size_t n = fq_placement_units(units, GGML_MAX_N_THREADS);
+    struct ggml_threadpool_params p = ggml_threadpool_params_default((int)threads);
+    p.poll = 0;
+    bool fits = n >= threads;
+    for (size_t i = 0; i < threads && fits; i++)
+        fits = units[i] < GGML_MAX_N_THREADS;
+    for (size_t i = 0; i < threads && fits; i++)
+        p.cpumask[units[i]] = true;
+    p.strict_cpu = fits;
+    return ggml_threadpool_new(&p);
+}
+
+static int evaluate_graph(struct fq_model *m, const int32_t *tokens, size_t first, size_t n, size_t logits_from,
+                          bool want_logits, struct fq_error *err);
+
+/* Watches one small graph to find the nodes to hook, and takes the shape from it. */
+static int learn(struct fq_model *m, struct fq_error *err) {
+    int32_t tokens[LEARN_TOKENS] = {0, 0};
+    fq_hooks_learn_begin(&m->hooks, LEARN_TOKENS);
+    int code = evaluate_graph(m, tokens, 0, LEARN_TOKENS, LEARN_TOKENS - 1, true, err);
+    int learned = fq_hooks_learn_end(&m->hooks, err);
+    if (code != 0)
+        return code;
+    if (learned != 0)
+        return fq_fail_in(err, "%s", m->info.name);
+    m->info.dim = m->hooks.dim;
+    m->info.heads = m->hooks.heads;
+    m->info.kv_heads = m->hooks.kv_heads;
+    return 0;
+}
+
+static int open_context(struct fq_model *m, unsigned threads, struct fq_error *err) {
+    char why[256];
+    struct llama_model_params mp = llama_model_default_params();
+    ggml_backend_dev_t no_device = NULL;
+    mp.devices = &no_device;
+    mp.n_gpu_layers = 0;
+    m->model = llama_model_load_from_file(m->info.path, mp);
+    if (!m->model) {
+        fq_llama_complaint(why, sizeof why);
+        return fq_fail(err, FQ_USAGE, "%s: llama.cpp cannot load this model: %s", m->info.path, why);
+    }
+    const struct llama_vocab *vocab = llama_model_get_vocab(m->model);
+    m->info.vocabulary = (size_t)llama_vocab_n_tokens(vocab);
+    m->info.add_bos = llama_vocab_get_add_bos(vocab);
+    m->info.layers = (size_t)llama_model_n_layer(m->model);
+    (void)snprintf(m->info.library, sizeof m->info.library, "llama.cpp %s", llama_version());
+    FQ_TRY(fq_hooks_init(&m->hooks, m->info.layers, err));
+
+    struct llama_context_params cp = llama_context_default_params();
+    cp.n_ctx = (uint32_t)(m->window < LEARN_TOKENS ? LEARN_TOKENS : m->window);
+    cp.n_batch = cp.n_ubatch = (uint32_t)m->batch;
+    cp.n_seq_max = 1;
+    cp.n_threads = cp.n_threads_batch = (int32_t)threads;
+    cp.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    cp.type_k = cp.type_v = GGML_TYPE_F32;
+    cp.cb_eval = fq_hooks_callback;
+    cp.cb_eval_user_data = &m->hooks;
+    cp.offload_kqv = cp.op_offload = false;
+    m->context = llama_init_from_model(m->model, cp);
+    if (!m->context) {
+        fq_llama_complaint(why, sizeof why);
+        return fq_fail(err, FQ_USAGE, "%s: llama.cpp cannot open a context of %zu tokens: %s", m->info.path, m->window,
+                       why);
+    }
+    m->pool = new_pool(threads);
+    if (!m->pool)
+        return fq_fail(err, FQ_FAILED, "llama.cpp could not start %u threads", threads);
+    llama_attach_threadpool(m->context, m->pool, m->pool);
+    return learn(m, err);
+}
+
+int fq_model_open(const char *name_or_path, size_t context, unsigned threads, struct fq_model **out,
+                  struct fq_error *err) {
+    *out = NULL;
+    if (threads < 1 || threads > GGML_MAX_N_THREADS)
+        return fq_fail(err, FQ_USAGE, "threads must be 1 to %d, found %u", GGML_MAX_N_THREADS, threads);
+    struct fq_model *m = calloc(1, sizeof *m);
+    if (!m)
+        return fq_fail(err, FQ_FAILED, "out of memory");
+    m->window = context;
+    m->batch = context < LEARN_TOKENS ? LEARN_TOKENS : (context > MAX_BATCH ? MAX_BATCH : context);
+    fq_llama_start();
+
+    cpu_set_t mine; /* starting the pool and each evaluation bind the caller as worker 0 */
+    bool restore = sched_getaffinity(0, sizeof mine, &mine) == 0;
+    int code = fq_model_locate(name_or_path, &m->info, err);
+    if (code == 0)
+        code = fq_gguf_shape(m->info.path, &m->info, err);
+    if (code == 0 && (context < 1 || context > m->info.train_context))
+        code = fq_fail(err, FQ_USAGE, "context must be 1 to %zu, for which %s was trained, found %zu",
+                       m->info.train_context, m->info.name, context);
+    if (code == 0)
+        code = open_context(m, threads, err);
+    if (restore)
+        (void)sched_setaffinity(0, sizeof mine, &mine);
+    if (code != 0) {
+        fq_model_close(m);
+        return code;
+    }
+    *out = m;
+    return 0;
+}
+
+void fq_model_close(struct fq_model *model) {
+    if (!model)
+        return;
+    if (model->context)
+        llama_free(model->context);
+    if (model->pool)
+        ggml_threadpool_free(model->pool);
+    if (model->model)
+        llama_model_free(model->model);
+    fq_hooks_free(&model->hooks);
+    free(model);
+}
+
+const struct fq_model_info *fq_model_info(const struct fq_model *model) {
+    return &model->info;
+}
+
+int32_t fq_model_bos(const struct fq_model *model) {
+    return llama_vocab_bos(llama_model_get_vocab(model->model));
+}
+
+/* ---- tokens ---- */
+
+int fq_model_tokenize(struct fq_model *model, const char *text, size_t bytes, bool add_special, int32_t **tokens,
+                      size_t *n, struct fq_error *err) {
+    *tokens = NULL;
+    *n = 0;
+    if (bytes > INT32_MAX - 16)
+        return fq_fail(err, FQ_USAGE, "a text of %zu bytes is too long for llama.cpp; at most 2 GiB", bytes);
+    const struct llama_vocab *vocab = llama_model_get_vocab(model->model);
+    int32_t room = (int32_t)bytes + 16; /* no token is shorter than a byte, special ones apart */
+    for (;;) {
+        int32_t *ids = malloc((size_t)room * sizeof *ids);
+        if (!ids)
+            return fq_fail(err, FQ_FAILED, "out of memory for the tokens of %zu bytes", bytes);
+        int32_t found = llama_tokenize(vocab, text, (int32_t)bytes, ids, room, add_special, false);
+        if (found >= 0) {
+            *tokens = ids;
+            *n = (size_t)found;
+            return 0;
+        }
+        free(ids);
+        if (found == INT32_MIN || -found <= room)
+            return fq_fail(err, FQ_FAILED, "llama.cpp could not tokenize a text of %zu bytes", bytes);
+        room = -found;
+    }
+}
+
+/* ---- evaluation ---- */
+
+/* tokens[n] at positions first .. first + n - 1, in one graph. Logits are made for positions from logits_from on. */
+static int evaluate_graph(struct fq_model *m, const int32_t *tokens, size_t first, size_t n, size_t logits_from,
+                          bool want_logits, struct fq_error *err) {
+    struct llama_batch batch = llama_batch_init((int32_t)n, 0, 1);
+    if (!batch.token || !batch.logits)
+        return fq_fail(err, FQ_FAILED, "out of memory for a batch of %zu tokens", n);
+    batch.n_tokens = (int32_t)n;
+    for (size_t i = 0; i < n; i++) {
+        batch.token[i] = tokens[i];
+        batch.pos[i] = (llama_pos)(first + i);
+        batch.n_seq_id[i] = 1;
+        batch.seq_id[i][0] = 0;
+        batch.logits[i] = want_logits && first + i >= logits_from;
+    }
+    fq_llama_forget();
+    int status = llama_decode(m->context, batch);
+    if (status == 0)
+        llama_synchronize(m->context);
+    llama_batch_free(batch);
+    if (status != 0) {
+        char why[256];
+        fq_llama_complaint(why, sizeof why);
+        return fq_fail(err, FQ_FAILED, "llama.cpp failed on tokens %zu to %zu (status %d): %s", first, first + n - 1,
+                       status, why);
+    }
+    return 0;
+}
+
+static int evaluate(struct fq_model *m, const int32_t *tokens, size_t n, fq_model_hook *hook, void *arg,
+                    size_t logits_from, float *logits, struct fq_error *err) {
+    size_t vocabulary = m->info.vocabulary;
+    llama_memory_clear(llama_get_memory(m->context), true);
+    for (size_t first = 0; first < n; first += m->batch) {
+        size_t here = n - first < m->batch ? n - first : m->batch, end = first + here;
+        fq_hooks_graph_begin(&m->hooks, hook, arg, first, here);
+        int code = evaluate_graph(m, tokens + first, first, here, logits_from, logits != NULL, err);
+        struct fq_error from_hook;
+        int hook_code = fq_hooks_graph_end(&m->hooks, &from_hook);
+        if (hook_code != 0) { /* it says more than llama.cpp's status of the graph that it stopped */
+            *err = from_hook;
+            return hook_code;
+        }
+        if (code != 0)
+            return code;
+        if (!logits || end <= logits_from)
+            continue;
+        size_t from = first > logits_from ? first : logits_from;
+        const float *rows = llama_get_logits(m->context);
+        if (!rows)
+            return fq_fail(err, FQ_FAILED, "llama.cpp gave no logits for tokens %zu to %zu", from, end - 1);
+        memcpy(logits + (from - logits_from) * vocabulary, rows, (end - from) * vocabulary * sizeof *logits);
+    }
+    return 0;
+}
+
+int fq_model_eval(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook, void *arg,
+                  size_t logits_from, float *logits, struct fq_error *err) {
+    if (n < 1 || n > model->window)
+        return fq_fail(err, FQ_USAGE, "expected 1 to %zu tokens, the context that the model was opened with, found %zu",
+                       model->window, n);
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] < 0 || (size_t)tokens[i] >= model->info.vocabulary)
+            return fq_fail(err, FQ_USAGE, "token %zu is %d, outside the vocabulary of %zu", i, tokens[i],
+                           model->info.vocabulary);
+    uint64_t start = fq_now_ns();
+    cpu_set_t mine;
+    bool restore = sched_getaffinity(0, sizeof mine, &mine) == 0;
+    int code = evaluate(model, tokens, n, hook, arg, logits_from, logits, err);
+    if (restore)
+        (void)sched_setaffinity(0, sizeof mine, &mine);
+    model->eval_ns += fq_now_ns() - start;
+    return code;
+}
+
+void fq_model_times(struct fq_model *model, uint64_t *hook_ns, uint64_t *eval_ns) {
+    *hook_ns = model->hooks.ns;
+    *eval_ns = model->eval_ns;
+    model->hooks.ns = 0;
+    model->eval_ns = 0;
+}
+
+#endif

@@ -1,0 +1,339 @@
+/* The hooks: which nodes of a model's graph hold what the KV cache stores and what the scores are computed from, and
+ * how their data is handed out and written back.
+ *
+ * libllama calls back for every node twice at most: with ask, in graph order, before it is computed, and, if the answer
+ * was yes, after it. A name alone does not tell the right node (K carries one name before and after RoPE, V as product,
+ * sum and reshape). So one small graph is first watched without stopping; what each cache write (SET_ROWS) and each
+ * score product (MUL_MAT kq-L) reads is followed back through views to the node that computed it, and that node is
+ * hooked in later graphs. There each cache write and product is checked again: if it reads anything else than what the
+ * hook saw, the evaluation stops, so a tensor can be neither missed nor hooked twice.
+ *
+ * This file must not know anything of codecs or captures. */
+#include "harness/data/model_internal.h"
+
+#ifdef FQ_HAVE_LLAMA
+
+#include "harness/base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const site_names[3] = {"keys", "values", "queries"};
+
+int fq_hooks_init(struct fq_hooks *h, size_t layers, struct fq_error *err) {
+    memset(h, 0, sizeof *h);
+    h->layers = layers;
+    h->site = calloc(3 * layers, sizeof *h->site);
+    h->shape = calloc(layers, sizeof *h->shape);
+    if (!h->site || !h->shape)
+        return fq_fail(err, FQ_FAILED, "out of memory for the hooks of %zu layers", layers);
+    return 0;
+}
+
+void fq_hooks_free(struct fq_hooks *h) {
+    free(h->site);
+    free(h->shape);
+    free(h->seen);
+    free(h->copy);
+    memset(h, 0, sizeof *h);
+}
+
+/* The node that computed what t shows: through views only, which compute nothing. In-place operations are computing
+ * nodes although they share memory, so this walks by operation and not by view_src. */
+static struct ggml_tensor *computing_node(struct ggml_tensor *t) {
+    while (
+        (t->op == GGML_OP_VIEW || t->op == GGML_OP_RESHAPE || t->op == GGML_OP_PERMUTE || t->op == GGML_OP_TRANSPOSE) &&
+        t->src[0])
+        t = t->src[0];
+    return t;
+}
+
+static bool parse_index(const char *text, size_t limit, size_t *out) {
+    char *end = NULL;
+    unsigned long v = strtoul(text, &end, 10);
+    if (end == text || *end != '\0' || v >= limit)
+        return false;
+    *out = v;
+    return true;
+}
+
+/* Is t the write of a layer's keys or values into the cache? The cache's tensors are named cache_[tag]k_lN, v_lN. */
+static bool cache_write(const struct fq_hooks *h, const struct ggml_tensor *t, enum fq_hook_tensor *which,
+                        size_t *layer) {
+    if (t->op != GGML_OP_SET_ROWS || !t->view_src || strncmp(t->view_src->name, "cache_", 6) != 0)
+        return false;
+    const char *mark = strstr(t->view_src->name, "k_l");
+    *which = FQ_HOOK_KEY;
+    if (!mark) {
+        mark = strstr(t->view_src->name, "v_l");
+        *which = FQ_HOOK_VALUE;
+    }
+    return mark && parse_index(mark + 3, h->layers, layer);
+}
+
+static bool product(const struct fq_hooks *h, const struct ggml_tensor *t, const char *prefix, size_t *layer) {
+    size_t n = strlen(prefix);
+    return t->op == GGML_OP_MUL_MAT && strncmp(t->name, prefix, n) == 0 && parse_index(t->name + n, h->layers, layer);
+}
+
+static void fail(struct fq_hooks *h, int code, const char *what, const struct fq_site *site) {
+    if (h->failed)
+        return;
+    h->failed = true;
+    (void)fq_fail(&h->error, code, "layer %zu: %s of the %s ('%s'); this model's graph is not supported", site->layer,
+                  what, site_names[site->which], site->name[0] ? site->name : "absent");
+}
+
+/* Strides of the source of a cache write. Its rows are either whole tokens or, for a transposed V cache, single
+ * elements of a dense tensor; head_stride comes later, from the head length. */
+static void source_strides(const struct ggml_tensor *source, enum fq_hook_tensor which, struct fq_site *out) {
+    if (which == FQ_HOOK_QUERY) {
+        out->token_stride = source->nb[1];
+        out->head_stride = source->nb[2];
+    } else {
+        out->token_stride = source->ne[0] > 1 ? source->nb[1] : 0;
+        out->head_stride = 0;
+    }
+}
+
+static size_t data_offset(const struct ggml_tensor *source, const struct ggml_tensor *node) {
+    return (size_t)((const char *)source->data - (const char *)node->data);
+}
+
+/* ---- learning ---- */
+
+static void learn_site(struct fq_hooks *h, enum fq_hook_tensor which, size_t layer, struct ggml_tensor *source) {
+    struct fq_site *s = &h->site[3 * layer + which];
+    struct ggml_tensor *node = computing_node(source);
+    bool again = s->op != GGML_OP_NONE;
+    s->which = which;
+    s->layer = layer;
+    s->op = node->op;
+    memcpy(s->name, node->name, sizeof s->name);
+    if (again) {
+        fail(h, FQ_USAGE, "there are two uses", s);
+        return;
+    }
+    if (node->type != GGML_TYPE_F32 || source->type != GGML_TYPE_F32 || source->nb[0] != sizeof(float)) {
+        fail(h, FQ_USAGE, "expected float32 with dense heads, found another layout", s);
+        return;
+    }
+    if (node->op == GGML_OP_PAD || node->op == GGML_OP_NONE) {
+        fail(h, FQ_USAGE, "the values are padded or not computed at the use", s);
+        return;
+    }
+    for (size_t i = 0; i < h->n_seen && h->seen[i] != node; i++)
+        if (h->seen[i]->op == s->op && strcmp(h->seen[i]->name, s->name) == 0)
+            s->occurrence++;
+    s->offset = data_offset(source, node);
+    source_strides(source, which, s);
+}
+
+static void learn_node(struct fq_hooks *h, struct ggml_tensor *t) {
+    if (h->n_seen == h->room_seen) {
+        size_t room = h->room_seen ? 2 * h->room_seen : 4096;
+        const struct ggml_tensor **grown = realloc(h->seen, room * sizeof *grown);
+        if (!grown) {
+            h->failed = true;
+            (void)fq_fail(&h->error, FQ_FAILED, "out of memory while reading the model's graph");
+            return;
+        }
+        h->seen = grown;
+        h->room_seen = room;
+    }
+    h->seen[h->n_seen++] = t;
+
+    enum fq_hook_tensor which;
+    size_t layer;
+    if (cache_write(h, t, &which, &layer)) {
+        h->shape[layer].cache_elements[which] = (size_t)ggml_nelements(t->src[0]);
+        learn_site(h, which, layer, t->src[0]);
+    } else if (product(h, t, "kq-", &layer)) {
+        h->shape[layer].dim = (size_t)t->src[0]->ne[0];
+        h->shape[layer].kv_heads = (size_t)t->src[0]->ne[2];
+        h->shape[layer].heads = (size_t)t->src[1]->ne[2];
+        learn_site(h, FQ_HOOK_QUERY, layer, t->src[1]);
+    } else if (product(h, t, "kqv-", &layer)) {
+        h->shape[layer].value_dim = (size_t)t->src[0]->ne[1];
+    }
+}
+
+void fq_hooks_learn_begin(struct fq_hooks *h, size_t n_tokens) {
+    h->learning = true;
+    h->failed = false;
+    h->learn_tokens = n_tokens;
+    h->n_seen = 0;
+}
+
+static int check_layer(struct fq_hooks *h, size_t layer, struct fq_error *err) {
+    const struct fq_layer_shape *a = &h->shape[layer], *first = &h->shape[0];
+    struct fq_site *s = &h->site[3 * layer];
+    for (int w = 0; w < 3; w++)
+        if (s[w].op == GGML_OP_NONE)
+            return fq_fail(err, FQ_USAGE,
+                           "layer %zu has no %s that a float32 KV cache is written or scored with (recurrent, or it "
+                           "shares another layer's cache); only models with one key-value cache per layer are "
+                           "supported",
+                           layer, site_names[w]);
+    if (a->dim != a->value_dim || a->dim == 0 || a->kv_heads == 0 || a->heads % a->kv_heads != 0)
+        return fq_fail(err, FQ_USAGE,
+                       "layer %zu: %zu query heads, %zu KV heads, keys of %zu and values of %zu elements; expected "
+                       "equal lengths and a multiple of heads",
+                       layer, a->heads, a->kv_heads, a->dim, a->value_dim);
+    if (a->dim != first->dim || a->heads != first->heads || a->kv_heads != first->kv_heads)
+        return fq_fail(err, FQ_USAGE,
+                       "layer %zu has heads %zu/%zu of %zu elements, layer 0 has %zu/%zu of %zu; models whose layers "
+                       "differ in shape are not supported",
+                       layer, a->heads, a->kv_heads, a->dim, first->heads, first->kv_heads, first->dim);
+    for (int w = FQ_HOOK_KEY; w <= FQ_HOOK_VALUE; w++) {
+        if (a->cache_elements[w] != h->learn_tokens * a->kv_heads * a->dim)
+            return fq_fail(err, FQ_USAGE, "layer %zu: the cache stores %zu elements of the %s, expected %zu", layer,
+                           a->cache_elements[w], site_names[w], h->learn_tokens * a->kv_heads * a->dim);
+        s[w].head_stride = a->dim * sizeof(float);
+        if (s[w].token_stride == 0)
+            s[w].token_stride = a->kv_heads * a->dim * sizeof(float);
+    }
+    if (s[0].occurrence == s[1].occurrence && s[0].op == s[1].op && strcmp(s[0].name, s[1].name) == 0 &&
+        s[0].offset == s[1].offset)
+        return fq_fail(err, FQ_USAGE, "layer %zu: keys and values are one tensor, which is not supported", layer);
+    return 0;
+}
+
+int fq_hooks_learn_end(struct fq_hooks *h, struct fq_error *err) {
+    h->learning = false;
+    free(h->seen);
+    h->seen = NULL;
+    h->n_seen = h->room_seen = 0;
+    if (h->failed) {
+        *err = h->error;
+        return err->code;
+    }
+    for (size_t layer = 0; layer < h->layers; layer++)
+        FQ_TRY(check_layer(h, layer, err));
+    h->dim = h->shape[0].dim;
+    h->heads = h->shape[0].heads;
+    h->kv_heads = h->shape[0].kv_heads;
+    return 0;
+}
+
+/* ---- evaluating ---- */
+
+void fq_hooks_graph_begin(struct fq_hooks *h, fq_model_hook *hook, void *arg, size_t first_position, size_t n_tokens) {
+    h->hook = hook;
+    h->arg = arg;
+    h->first_position = first_position;
+    h->n_tokens = n_tokens;
+    h->failed = false;
+    for (size_t i = 0; i < 3 * h->layers; i++) {
+        h->site[i].met = h->site[i].calls = 0;
+        h->site[i].node = NULL;
+    }
+}
+
+int fq_hooks_graph_end(struct fq_hooks *h, struct fq_error *err) {
+    if (h->hook)
+        for (size_t i = 0; i < 3 * h->layers && !h->failed; i++)
+            if (h->site[i].calls != 1)
+                fail(h, FQ_FAILED, h->site[i].calls ? "there was more than one hook" : "there was no hook",
+                     &h->site[i]);
+    h->hook = NULL;
+    if (!h->failed)
+        return 0;
+    *err = h->error;
+    return err->code;
+}
+
+/* The data of one site as [token][head][dim] to the hook, and back where it lay. */
+static int call_hook(struct fq_hooks *h, struct fq_site *s) {
+    size_t heads = s->which == FQ_HOOK_QUERY ? h->heads : h->kv_heads, row = heads * h->dim;
+    char *data = (char *)s->node->data + s->offset;
+    size_t last = (h->n_tokens - 1) * s->token_stride + (heads - 1) * s->head_stride + h->dim * sizeof(float);
+    if (s->node->data == NULL || s->offset + last > ggml_nbytes(s->node)) {
+        fail(h, FQ_FAILED, "another size than in the learned graph", s);
+        return h->error.code;
+    }
+    bool dense = s->head_stride == h->dim * sizeof(float) && s->token_stride == row * sizeof(float);
+    if (dense)
+        return h->hook(h->arg, s->which, s->layer, h->first_position, h->n_tokens, heads, h->dim, (float *)(void *)data,
+                       &h->error);
+
+    if (h->copy_room < h->n_tokens * row) {
+        float *grown = realloc(h->copy, h->n_tokens * row * sizeof *grown);
+        if (!grown)
+            return fq_fail(&h->error, FQ_FAILED, "out of memory for %zu tokens of layer %zu", h->n_tokens, s->layer);
+        h->copy = grown;
+        h->copy_room = h->n_tokens * row;
+    }
+    for (size_t t = 0; t < h->n_tokens; t++)
+        for (size_t k = 0; k < heads; k++)
+            memcpy(h->copy + t * row + k * h->dim, data + t * s->token_stride + k * s->head_stride,
+                   h->dim * sizeof(float));
+    int code = h->hook(h->arg, s->which, s->layer, h->first_position, h->n_tokens, heads, h->dim, h->copy, &h->error);
+    for (size_t t = 0; t < h->n_tokens; t++)
+        for (size_t k = 0; k < heads; k++)
+            memcpy(data + t * s->token_stride + k * s->head_stride, h->copy + t * row + k * h->dim,
+                   h->dim * sizeof(float));
+    return code;
+}
+
+/* A use of keys, values or queries comes up: does it read what the hook has seen, whole and in the same layout? */
+static void check_use(struct fq_hooks *h, struct fq_site *s, struct ggml_tensor *source) {
+    struct fq_site now = *s;
+    source_strides(source, s->which, &now);
+    if (s->which != FQ_HOOK_QUERY) {
+        now.head_stride = s->head_stride;
+        if (now.token_stride == 0)
+            now.token_stride = h->kv_heads * h->dim * sizeof(float);
+    }
+    struct ggml_tensor *node = computing_node(source);
+    size_t heads = s->which == FQ_HOOK_QUERY ? h->heads : h->kv_heads;
+    if (node != s->node || s->calls != 1)
+        fail(h, FQ_FAILED, "the graph uses a node that the hook has not seen", s);
+    else if (data_offset(source, node) != s->offset || now.token_stride != s->token_stride ||
+             now.head_stride != s->head_stride || (size_t)ggml_nelements(source) != h->n_tokens * heads * h->dim)
+        fail(h, FQ_FAILED, "another layout than in the learned graph", s);
+}
+
+static bool ask_node(struct fq_hooks *h, struct ggml_tensor *t) {
+    enum fq_hook_tensor which;
+    size_t layer;
+    if (cache_write(h, t, &which, &layer))
+        check_use(h, &h->site[3 * layer + which], t->src[0]);
+    else if (product(h, t, "kq-", &layer))
+        check_use(h, &h->site[3 * layer + FQ_HOOK_QUERY], t->src[1]);
+    bool wanted = false;
+    for (size_t i = 0; i < 3 * h->layers; i++) {
+        struct fq_site *s = &h->site[i];
+        if (s->op == t->op && strcmp(s->name, t->name) == 0 && s->met++ == s->occurrence) {
+            s->node = t;
+            wanted = true;
+        }
+    }
+    return wanted;
+}
+
+bool fq_hooks_callback(struct ggml_tensor *t, bool ask, void *arg) {
+    struct fq_hooks *h = arg;
+    if (h->learning) {
+        if (ask && !h->failed)
+            learn_node(h, t);
+        return false;
+    }
+    if (!h->hook)
+        return false;
+    uint64_t start = fq_now_ns();
+    bool go;
+    if (ask) {
+        /* After a failure every node is asked to stop, and the second call refuses to go on. */
+        go = h->failed || ask_node(h, t);
+    } else {
+        for (size_t i = 0; i < 3 * h->layers && !h->failed; i++)
+            if (h->site[i].node == t && h->site[i].calls++ == 0 && call_hook(h, &h->site[i]) != 0)
+                h->failed = true;
+        go = !h->failed;
+    }
+    h->ns += fq_now_ns() - start;
+    return go;
+}
+
+#endif

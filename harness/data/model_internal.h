@@ -1,0 +1,88 @@
+/* What the files of the model share: the model itself and the hook sites learned from its graph. Only for
+ * harness/data/model*.c and gguf*.c, which alone are compiled against libllama. */
+#ifndef FQ_DATA_MODEL_INTERNAL_H
+#define FQ_DATA_MODEL_INTERNAL_H
+
+#include "harness/data/model.h"
+
+#ifdef FQ_HAVE_LLAMA
+
+#include <ggml-cpu.h>
+#include <ggml.h>
+#include <llama.h>
+
+#include <pthread.h>
+
+/* One tensor of one layer that a hook sees: the computed node that the cache write or the score product reads, found
+ * again in each graph by name, operation and how often that pair came before. */
+struct fq_site {
+    enum fq_hook_tensor which;
+    size_t layer;
+    char name[GGML_MAX_NAME];
+    enum ggml_op op;
+    unsigned occurrence;                      /* 0 for the first node of that name and operation */
+    size_t offset, token_stride, head_stride; /* bytes, within the node's data; elements of a head are contiguous */
+    unsigned met;                             /* this graph: nodes of that name and operation so far */
+    struct ggml_tensor *node;                 /* this graph: the node, once asked for */
+    unsigned calls;                           /* this graph: hooks called, must end at 1 */
+};
+
+/* What the score products tell about a layer while the graph is learned. */
+struct fq_layer_shape {
+    size_t dim, value_dim, heads, kv_heads, cache_elements[2];
+};
+
+struct fq_hooks {
+    struct fq_site *site; /* [3 layers], index 3 layer + which; op GGML_OP_NONE until learned */
+    struct fq_layer_shape *shape;
+    size_t layers, dim, heads, kv_heads;
+    bool learning, failed;
+    struct fq_error error;
+
+    /* While learning: every computed node seen, to count occurrences. */
+    const struct ggml_tensor **seen;
+    size_t n_seen, room_seen;
+    size_t learn_tokens;
+
+    /* While evaluating. */
+    fq_model_hook *hook;
+    void *arg;
+    size_t first_position, n_tokens;
+    float *copy; /* for tensors that are not dense; grown when needed */
+    size_t copy_room;
+    uint64_t ns;
+};
+
+struct fq_model {
+    struct fq_model_info info;
+    struct llama_model *model;
+    struct llama_context *context;
+    struct ggml_threadpool *pool;
+    size_t window, batch; /* tokens per sequence, tokens per graph */
+    struct fq_hooks hooks;
+    uint64_t eval_ns;
+};
+
+int fq_hooks_init(struct fq_hooks *h, size_t layers, struct fq_error *err);
+void fq_hooks_free(struct fq_hooks *h);
+bool fq_hooks_callback(struct ggml_tensor *t, bool ask, void *arg); /* the cb_eval; arg is struct fq_hooks */
+void fq_hooks_learn_begin(struct fq_hooks *h, size_t n_tokens);
+int fq_hooks_learn_end(struct fq_hooks *h, struct fq_error *err);
+void fq_hooks_graph_begin(struct fq_hooks *h, fq_model_hook *hook, void *arg, size_t first_position, size_t n_tokens);
+int fq_hooks_graph_end(struct fq_hooks *h, struct fq_error *err);
+
+/* Silences libllama and libggml; their first error since the last call of fq_llama_forget is kept for sentences. */
+void fq_llama_start(void);
+void fq_llama_forget(void);
+void fq_llama_complaint(char *out, size_t size);
+
+#endif
+
+/* Is this file a GGUF? FQ_USAGE and what was found instead. */
+int fq_gguf_check(const char *path, struct fq_error *err);
+/* Fills everything of info that the metadata tells (not name, path, sha256, library). */
+int fq_gguf_shape(const char *path, struct fq_model_info *info, struct fq_error *err);
+/* Where a model lies: path, sha256 and a short name. */
+int fq_model_locate(const char *name_or_path, struct fq_model_info *info, struct fq_error *err);
+
+#endif
