@@ -1,0 +1,51 @@
+# Rate against an error, one panel per data set and tensor: log y, intervals drawn.
+# Loaded by rate_mse.gp, rate_ip.gp ... with y_label, floor_title and floor_of(b) set; floor_of is drawn when the title
+# is not empty.
+stats data using (see_panel(int(column("panel")), strcol("panel_name")), \
+                  see_series(int(column("series")), strcol("series_name"), column("method"), column("variant"))) nooutput
+stats data using (column("rate_bits")) name "rate" nooutput
+stats data using (column("value") > 0 ? column("value") : NaN) name "value" nooutput
+stats data using (column("low") > 0 ? column("low") : NaN) name "low" nooutput
+
+width_in = columns_of(panels) == 1 ? 6.4 : 9.2
+panel_in = columns_of(panels) == 1 ? 4.2 : 3.3
+load folder."legend_size.gp"
+height_in = rows_of(panels) * panel_in + legend_in
+load folder."terminal.gp"
+
+# One scale for all panels, so that they can be compared by eye.
+bottom = 10 ** floor(log10(low_min < value_min && low_min > value_min / 10 ? low_min : value_min))
+top = 10 ** ceil(log10(value_max))
+right = rate_max > 12 ? (rate_max + 1) : ceil(rate_max + 0.25)
+in_panel(p) = int(column("panel")) == p
+is(p, s) = int(column("panel")) == p && int(column("series")) == s
+
+set multiplot
+set logscale y 10
+set format y "10^{%L}"
+set mytics 10
+set xlabel "rate (bits per coordinate, every byte counted)"
+set yrange [bottom:top]
+set xrange [0.8:right]
+if (rate_max > 12) {
+    set logscale x 2
+    set xtics (1, 2, 3, 4, 6, 8, 12, 16, 32)
+} else {
+    set xtics 1
+}
+unset key
+do for [p = 1:panels] {
+    set size 1.0 / columns_of(panels), panel_in / height_in
+    set origin ((p - 1) % columns_of(panels)) / (1.0 * columns_of(panels)), 1 - (int((p - 1) / columns_of(panels)) + 1) * panel_in / height_in
+    set title panel_name(p) noenhanced
+    set ylabel y_label
+    set lmargin 9
+    set rmargin 2
+    plot floor_title eq "" ? NaN : floor_of(x) with lines linecolor rgb "#444444" dashtype (8, 4) linewidth 1.2, \
+         for [s = 1:series] data using (is(p, s) && column("value") > 0 ? column("rate_bits") : NaN):(column("value")):\
+             (column("low") > bottom ? column("low") : bottom):(column("high")) with yerrorlines \
+             linecolor rgb colour_of(method_of(s)) dashtype dash_of(variant_of(s)) \
+             pointtype point_of(s) pointsize 0.75 linewidth 1.4
+}
+load folder."legend.gp"
+unset multiplot
