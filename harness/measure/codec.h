@@ -1,8 +1,9 @@
 /* Runs one method instance on vectors while owning everything it touches: buffers, threads, clock.
  *
- * Records are allocated to exactly the promised footprint, poisoned, with canaries that are checked after every kernel
- * call; scratch is poisoned before every call; the hash of the shared state is compared before and after. Slices of the
- * batch go over the pool. */
+ * Records are allocated to exactly the promised footprint, poisoned, with canaries that are checked after every stage
+ * (one kernel call per worker); scratch is poisoned before every kernel call; the shared state is compared, byte by
+ * byte, with a copy that the method never sees, after every stage. Slices of the batch go over the pool by whole
+ * groups. A violation does not stop the work: it is kept as a sentence, so that the audit can name it. */
 #ifndef FQ_MEASURE_CODEC_H
 #define FQ_MEASURE_CODEC_H
 
@@ -48,12 +49,16 @@ int fq_codec_scores(struct fq_codec *codec, size_t n_queries, const float *q, fl
                     struct fq_error *err); /* [n_queries][n] */
 int fq_codec_attend(struct fq_codec *codec, const float *weights, float *out,
                     struct fq_error *err); /* weights[n] -> out[dim] */
+/* Query i against vector i only: q[n][dim] -> scores[n] for the n vectors of the last encode. Not timed. */
+int fq_codec_scores_own(struct fq_codec *codec, const float *q, float *scores, struct fq_error *err);
+/* true if the backend has a kernel for the stage (ATTEND: also if the harness can decode and sum). */
+bool fq_codec_has(const struct fq_codec *codec, enum fq_stage stage);
 /* encode, then decode. */
 int fq_codec_roundtrip(struct fq_codec *codec, size_t n, const float *x, float *xhat, struct fq_error *err);
 
 struct fq_bytes {
     uint64_t vectors;        /* encoded so far */
-    uint64_t record_bytes;   /* written into records, measured from the allocation and its canaries */
+    uint64_t record_bytes;   /* written into records: their number times the bytes one record was seen to receive */
     uint64_t tail_bytes;     /* float16 tail */
     uint64_t side_bytes;     /* of record_bytes: not codes */
     uint64_t shared_bytes;   /* once */
@@ -62,7 +67,8 @@ struct fq_bytes {
 void fq_codec_bytes(const struct fq_codec *codec, struct fq_bytes *out); /* totals since open */
 double fq_codec_rate_bits(const struct fq_codec *codec);                 /* 8 (record + tail) / (vectors dim) */
 
-/* Stage times accumulated since open or the last reset; wall time of the region, all workers. */
+/* Stage times accumulated since open or the last reset: wall time that the slowest worker spent inside kernels, so that
+ * poisoning and copying, which are the harness's own, are charged to nobody. */
 struct fq_stage_times {
     uint64_t ns[FQ_STAGES];
     uint64_t vectors[FQ_STAGES]; /* vectors handled (queries for PREPARE, pairs for SCORE) */
@@ -71,6 +77,9 @@ void fq_codec_times(struct fq_codec *codec, struct fq_stage_times *out, int rese
 
 /* Integrity as observed so far: canaries intact, shared state unchanged, scratch not relied on. Empty text = fine. */
 const char *fq_codec_complaint(const struct fq_codec *codec);
+/* The same, one fact each: "intact", or the sentence. */
+const char *fq_codec_canaries(const struct fq_codec *codec);
+const char *fq_codec_shared_state(const struct fq_codec *codec);
 
 /* Shared state and records as bytes, to decode them in another process (the codes-only probe). */
 const void *fq_codec_shared(const struct fq_codec *codec, size_t *bytes);
