@@ -142,7 +142,6 @@ static void binary_facts(struct list *list) {
     fact(list, "blas_core", "%s", fq_blas_core());
     fact(list, "blas_config", "%s", fq_blas_config());
     fact(list, "blas_coretype", "%s", fq_blas_coretype()[0] != '\0' ? fq_blas_coretype() : "unset");
-    fact(list, "blas_threads", "%u", fq_blas_threads());
     const char *limit = getenv("OMP_THREAD_LIMIT");
     fact(list, "omp_thread_limit", "%s", limit != NULL && limit[0] != '\0' ? limit : "unset");
 }
@@ -161,9 +160,10 @@ static int find_program(const char *program, const char *also, char *out, size_t
     return 0;
 }
 
-/* "<toolkit>/version.json" of CUDA, "<toolkit>/.info/version" of ROCm; "" if neither says anything. */
+/* First number in the line of FILE that begins with `key`, where FILE lies in the toolkit that a compiler belongs to
+ * (<toolkit>/bin/<compiler>); "" if there is none. */
 static void toolkit_version(const char *compiler, const char *file, const char *key, char *out, size_t size) {
-    char real[4096], path[4200];
+    char real[4096], path[4200], line[200];
     out[0] = '\0';
     if (realpath(compiler, real) == NULL)
         return;
@@ -174,29 +174,22 @@ static void toolkit_version(const char *compiler, const char *file, const char *
         *slash = '\0';
     }
     (void)snprintf(path, sizeof path, "%s/%s", real, file);
-    FILE *stream = fopen(path, "r");
-    if (stream == NULL)
-        return;
-    char line[256];
-    int in_entry = key[0] == '\0';
-    while (fgets(line, sizeof line, stream) != NULL) {
-        if (key[0] != '\0' && strstr(line, key) != NULL)
-            in_entry = 1;
-        const char *digit = strpbrk(line, "0123456789");
-        if (in_entry && digit != NULL && (key[0] == '\0' || strstr(line, "\"version\"") != NULL)) {
-            (void)snprintf(out, size, "%.*s", (int)strspn(digit, "0123456789.-"), digit);
-            break;
-        }
-    }
-    (void)fclose(stream);
+    value_in_file(path, key, line, sizeof line);
+    const char *digit = strpbrk(line, "0123456789");
+    if (digit != NULL)
+        (void)snprintf(out, size, "%.*s", (int)strspn(digit, "0123456789.-"), digit);
 }
 
 static void device_facts(struct list *list) {
     char compiler[4096], version[64] = "", toolkit[128];
     int device = access("/dev/nvidia0", F_OK) == 0;
     int found = find_program("nvcc", "/usr/local/cuda/bin", compiler, sizeof compiler);
-    if (found)
-        toolkit_version(compiler, "version.json", "\"cuda\"", version, sizeof version);
+    if (found) {
+        toolkit_version(compiler, "include/cuda.h", "#define CUDA_VERSION", version, sizeof version);
+        unsigned long number = strtoul(version, NULL, 10); /* 1000 major + 10 minor */
+        if (number > 0)
+            (void)snprintf(version, sizeof version, "%lu.%lu", number / 1000, number % 1000 / 10);
+    }
     (void)snprintf(toolkit, sizeof toolkit, "CUDA toolkit%s%s found", version[0] != '\0' ? " " : "", version);
     if (device && found)
         fact(list, "cuda", "%s, NVIDIA device present", toolkit);
