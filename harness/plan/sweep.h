@@ -1,0 +1,106 @@
+/* A sweep: the YAML file as the experiment that it describes, every list multiplied out, every value checked.
+ *
+ * Nothing that is not in the file is chosen silently: what has a default is listed here and in docs/formats.md, and the
+ * value used is a fact of every cell. Keys of the file:
+ *
+ *   name            text, required
+ *   contract        name of a contract, required
+ *   threads         threads of timed regions (default 1); workers: threads of cells that are not timed (default:
+ * threads) isa             ref | avx2 | avx512: cap (default: the best that the machine has) seeds           list,
+ * required: rotation and sketch streams; a method that draws nothing uses the first only repetitions     {processes,
+ * blocks}: of speed cells (default 1 and 1) queries         query vectors per matrix for inner_product and attention
+ * (default 64) speed_vectors   vectors in one timed repetition (default 2048) order_seed      seed of the stored order
+ * (default 1) data            list: {kv, tensors, layers, tokens} {generate, vectors, dim, seed} {vectors} {embeddings,
+ * vectors} models          list: {model, corpus, context, chunks, tensors, seeds} metrics         list of distortion
+ * inner_product attention perplexity speed bytes, required methods         list: {name, PARAMETER: value or list, ...,
+ * rate_class, metrics, threads, seeds} */
+#ifndef FQ_PLAN_SWEEP_H
+#define FQ_PLAN_SWEEP_H
+
+#include "harness/base/error.h"
+#include "harness/base/sha256.h"
+#include "harness/method.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum fq_sweep_metric {
+    FQ_METRIC_DISTORTION = 1,
+    FQ_METRIC_INNER_PRODUCT = 2,
+    FQ_METRIC_ATTENTION = 4,
+    FQ_METRIC_PERPLEXITY = 8,
+    FQ_METRIC_SPEED = 16,
+    FQ_METRIC_BYTES = 32
+};
+extern const char *const fq_sweep_metric_names[6]; /* in the order of the bits */
+
+enum fq_sweep_source { FQ_SOURCE_KV, FQ_SOURCE_GENERATE, FQ_SOURCE_FILE, FQ_SOURCE_EMBEDDINGS };
+
+/* One dataset: vectors and dim multiplied out. */
+struct fq_sweep_data {
+    char name[128]; /* as tables show it: "smollm2-135m-jargon", "sphere-20000x64" */
+    enum fq_sweep_source source;
+    char what[1024];          /* name or path, or the generator */
+    bool key, value;          /* tensors; vector sets: key only */
+    size_t *layers, n_layers; /* KV: which; 0: all */
+    size_t rows;              /* tokens or vectors used; 0: all */
+    size_t dim;               /* generated sets; else 0 until opened */
+    uint64_t seed;            /* generated sets: of the data and query streams */
+    int line;
+};
+
+struct fq_sweep_model {
+    char name[128]; /* "model/corpus" */
+    char model[1024], corpus[1024];
+    size_t context, chunks;
+    bool key, value;
+    uint64_t *seeds; /* NULL: those of the method */
+    size_t n_seeds;
+    int line;
+};
+
+/* One method with one value for every parameter. */
+struct fq_sweep_instance {
+    const struct fq_method *method;
+    struct fq_params params;
+    char parameters[384], label[96], rate_class[32];
+    unsigned metrics; /* enum fq_sweep_metric */
+    unsigned threads;
+    bool threads_given; /* an exhibit: not the sweep's own number */
+    uint64_t *seeds;    /* more than one only if the method draws random numbers */
+    size_t n_seeds;
+    int replicate; /* 1: the A/A twin of an instance before it */
+    int line;
+};
+
+struct fq_sweep {
+    char path[4096], name[96], contract[48], isa[16];
+    unsigned threads, workers;
+    uint64_t *seeds;
+    size_t n_seeds;
+    size_t processes, blocks, queries, speed_vectors;
+    uint64_t order_seed;
+    unsigned metrics;
+    struct fq_sweep_data *data;
+    size_t n_data;
+    struct fq_sweep_model *models;
+    size_t n_models;
+    struct fq_sweep_instance *instances;
+    size_t n_instances;
+    char *text;
+    char sha256[FQ_SHA256_HEX]; /* of the text and the overrides */
+};
+
+/* What the command line changes; recorded in the hash and in every cell. */
+struct fq_sweep_override {
+    unsigned threads; /* 0: none */
+    const char *isa;  /* NULL: none */
+};
+
+/* FQ_USAGE: "file:line: sentence". Methods must be registered before. */
+int fq_sweep_load(const char *path, const struct fq_sweep_override *override, struct fq_sweep *out,
+                  struct fq_error *err);
+void fq_sweep_free(struct fq_sweep *sweep);
+
+#endif
