@@ -60,13 +60,14 @@ struct fq_ppl_arm_result {
 /* One arm: key and value are opened by the caller with shape {model->dim, FQ_KEY} and {model->dim, FQ_VALUE}; NULL
  * leaves that tensor at full precision. Each layer's and KV head's rows of a window are one encode.
  *
- * Adds to `out` (tensor: "key", "value", or "kv" when both are quantized):
+ * Adds to `out` (tensor: "key" or "value" when that one alone is quantized, else "kv"):
  *   perplexity      per chunk, nats per token, weight = tokens; statistics "exp_mean": the perplexity itself
  *   delta_log_ppl   per chunk, this arm minus full precision, nats per token; statistics "mean"
  *   kl              per token, KL(full precision || this arm), nats; statistics "mean,median,q99,max"
  *   top1_agreement  per token, 1 if both name the same most likely token; statistics "mean"
  * label_a is the chunk, label_b the scored token inside it (0 for per-chunk series). Errors of a codec name layer, head
- * and tensor. */
+ * and tensor; after an error the list may hold part of the series. libllama's threads live, asleep, until the reference
+ * is closed: close it before threads are counted in a timed region. */
 int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
                void *progress_arg, struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err);
 
