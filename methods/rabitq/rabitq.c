@@ -1,0 +1,190 @@
+/* RaBitQ: parameters, footprint, gates, and the exported method. The arithmetic is in rabitq_ref.c and
+ * rabitq_search_ref.c; no kernel may live here. */
+#include "methods/rabitq/rabitq.h"
+
+const char *const rabitq_search_choices[] = {"exact", "fast", NULL};
+/* The library's PLAIN, RECONSTRUCTION and UNBIASED_ESTIMATION. There is no raw: the grid has no length of its own. */
+const char *const rabitq_scale_choices[] = {"matched", "mse", "unbiased", NULL};
+
+static const struct fq_param_spec params[RABITQ_N_PARAMS] = {
+    [RABITQ_BITS] = {.name = "bits",
+                     .help = "total bits per coordinate: one sign and bits - 1 extended",
+                     .kind = FQ_PARAM_INT,
+                     .min = 1,
+                     .max = RABITQ_MAX_BITS,
+                     .def = 4},
+    [RABITQ_ROTATION] = FQ_PARAM_ROTATION(FQ_ROTATION_HAAR),
+    [RABITQ_ROUNDS] = FQ_PARAM_ROUNDS,
+    [RABITQ_SEARCH] = {.name = "search",
+                       .help = "rescale factor t: exact (best of all critical values) or fast (the constant "
+                               "sqrt(d)/step)",
+                       .kind = FQ_PARAM_CHOICE,
+                       .def = RABITQ_EXACT,
+                       .choices = rabitq_search_choices},
+    [RABITQ_SCALE] = {.name = "scale",
+                      .help = "per-vector scale: matched (PLAIN), mse (RECONSTRUCTION), unbiased (the paper's "
+                              "estimator)",
+                      .kind = FQ_PARAM_CHOICE,
+                      .def = RABITQ_SCALE_UNBIASED,
+                      .choices = rabitq_scale_choices},
+    [RABITQ_SCALAR] = FQ_PARAM_SCALAR,
+};
+
+struct rabitq_config rabitq_config_of(const struct fq_params *p) {
+    static const enum fq_scale_kind scale[] = {[RABITQ_SCALE_MATCHED] = FQ_SCALE_MATCHED,
+                                               [RABITQ_SCALE_MSE] = FQ_SCALE_MSE,
+                                               [RABITQ_SCALE_UNBIASED] = FQ_SCALE_UNBIASED};
+    return (struct rabitq_config){
+        .bits = (int)p->v[RABITQ_BITS],
+        .search = (int)p->v[RABITQ_SEARCH],
+        .scale = scale[(int)p->v[RABITQ_SCALE]],
+        .scalar = (enum fq_scalar_kind)p->v[RABITQ_SCALAR],
+        .rotation = (enum fq_rotation_kind)p->v[RABITQ_ROTATION],
+        .rounds = (int)p->v[RABITQ_ROUNDS],
+    };
+}
+
+static double nominal_bits(const struct fq_params *p) {
+    return p->v[RABITQ_BITS];
+}
+
+static int check(const struct fq_params *p, const struct fq_shape *shape, char *why, size_t why_size) {
+    return fq_rotation_check(rabitq_config_of(p).rotation, shape->dim, why, why_size);
+}
+
+static struct fq_footprint footprint(const struct fq_params *p, const struct fq_shape *shape) {
+    const struct rabitq_config c = rabitq_config_of(p);
+    const size_t work_dim = fq_rotation_work_dim(c.rotation, shape->dim);
+    const size_t side = fq_scalar_bytes(c.scalar);
+    return (struct fq_footprint){
+        .granularity = 1,
+        .record_bytes = fq_packed_bytes(c.bits, work_dim) + side,
+        .side_bytes = side,
+        .work_dim = work_dim,
+        .prepared_bytes = (work_dim + 1) * sizeof(float),
+        .shared_bytes = fq_rotation_state_bytes(c.rotation, c.rounds, shape->dim),
+        .scratch_bytes = rabitq_scratch_bytes(&c, work_dim),
+    };
+}
+
+static void setup(const struct fq_params *p, const struct fq_shape *shape, const struct fq_streams *streams,
+                  void *shared, void *scratch) {
+    const struct rabitq_config c = rabitq_config_of(p);
+    fq_rotation_setup(c.rotation, c.rounds, shape->dim, streams, shared, scratch);
+}
+
+static size_t setup_scratch(const struct fq_params *p, const struct fq_shape *shape) {
+    return fq_rotation_setup_scratch(rabitq_config_of(p).rotation, shape->dim);
+}
+
+/* ---- gates ---------------------------------------------------------------------------------------------------------
+ * d Var of the unbiased scale, and relative MSE of the least-squares scale, for x uniform on the sphere. From 5 bits on
+ * the relative MSE stands for d Var: the two are equal under the unbiased scale, and few vectors carry most of the
+ * error, so that the variance itself would need far more draws. At d = 1536 a dense rotation of uniform directions
+ * changes nothing but the time it takes, so those gates run without one. */
+
+#define IP(dim_, params_, expected_)                                                                                   \
+    {                                                                                                                  \
+        .params = params_, .dim = dim_, .metric = FQ_GATE_IP_VAR, .expected = expected_, .tolerance = 0.03,            \
+        .source = "methods.md 1.6"                                                                                     \
+    }
+#define MSE(dim_, params_, expected_)                                                                                  \
+    {                                                                                                                  \
+        .params = params_, .dim = dim_, .metric = FQ_GATE_MSE, .expected = expected_, .tolerance = 0.03,               \
+        .source = "methods.md 1.6"                                                                                     \
+    }
+#define SLOPE(dim_, params_, expected_, source_)                                                                       \
+    {                                                                                                                  \
+        .params = params_, .dim = dim_, .metric = FQ_GATE_SLOPE, .expected = expected_, .tolerance = 0.004,            \
+        .source = source_                                                                                              \
+    }
+#define SELF(dim_, params_)                                                                                            \
+    {                                                                                                                  \
+        .params = params_, .dim = dim_, .metric = FQ_GATE_SELF_IP, .expected = 1, .tolerance = 0.001,                  \
+        .source = "methods.md 1.1: exact at rho = 1"                                                                   \
+    }
+
+static const struct fq_gate gates[] = {
+    IP(64, "bits=1", 0.56335),
+    IP(128, "bits=1", 0.56751),
+    IP(32, "bits=2", 0.1210),
+    IP(64, "bits=2", 0.12788),
+    IP(128, "bits=2", 0.13139),
+    IP(1536, "bits=2 rotation=none", 0.1344),
+    IP(32, "bits=3", 0.0301),
+    IP(64, "bits=3", 0.03411),
+    IP(128, "bits=3", 0.03638),
+    IP(1536, "bits=3 rotation=none", 0.0386),
+    IP(32, "bits=4", 0.00724),
+    IP(64, "bits=4", 0.00878),
+    IP(128, "bits=4", 0.00998),
+    IP(1536, "bits=4 rotation=none", 0.01153),
+    MSE(64, "bits=5", 2.15e-3),
+    MSE(128, "bits=5", 2.55e-3),
+    MSE(64, "bits=6", 5.16e-4),
+    MSE(128, "bits=6", 6.30e-4),
+    MSE(64, "bits=7", 1.23e-4),
+    MSE(128, "bits=7", 1.54e-4),
+    MSE(64, "bits=8", 2.96e-5),
+    MSE(128, "bits=8", 3.74e-5),
+
+    MSE(64, "bits=1 scale=mse", 0.35758),
+    MSE(128, "bits=1 scale=mse", 0.36065),
+    MSE(64, "bits=2 scale=mse", 0.11286),
+    MSE(128, "bits=2 scale=mse", 0.11586),
+    MSE(64, "bits=3 scale=mse", 0.03291),
+    MSE(128, "bits=3 scale=mse", 0.03505),
+    MSE(64, "bits=4 scale=mse", 0.00870),
+    MSE(128, "bits=4 scale=mse", 0.00987),
+
+    IP(64, "bits=2 search=fast", 0.12983),
+    IP(128, "bits=2 search=fast", 0.13240),
+    IP(64, "bits=3 search=fast", 0.03664),
+    IP(128, "bits=3 search=fast", 0.03776),
+    IP(64, "bits=4 search=fast", 0.01080),
+    IP(128, "bits=4 search=fast", 0.01122),
+    MSE(64, "bits=5 search=fast", 3.20e-3),
+    MSE(128, "bits=5 search=fast", 3.33e-3),
+    MSE(64, "bits=6 search=fast", 9.44e-4),
+    MSE(128, "bits=6 search=fast", 9.84e-4),
+    MSE(64, "bits=7 search=fast", 2.71e-4),
+    MSE(128, "bits=7 search=fast", 2.83e-4),
+    MSE(64, "bits=8 search=fast", 8.06e-5),
+    MSE(128, "bits=8 search=fast", 8.19e-5),
+
+    SLOPE(128, "bits=1", 1, "methods.md 1.1: unbiased"),
+    SLOPE(128, "bits=2", 1, "methods.md 1.1: unbiased"),
+    SLOPE(128, "bits=3", 1, "methods.md 1.1: unbiased"),
+    SLOPE(128, "bits=4", 1, "methods.md 1.1: unbiased"),
+    SLOPE(128, "bits=2 search=fast", 1, "methods.md 1.1: unbiased"),
+    SLOPE(128, "bits=4 rotation=rht rounds=3", 1, "methods.md 8.5: three rounds suffice"),
+    /* cos^2 = 1 - mse and cos = sqrt(1 - mse) of the rows above. */
+    SLOPE(128, "bits=2 scale=mse", 0.88414, "methods.md 1.2: cos^2"),
+    SLOPE(128, "bits=2 scale=matched", 0.94029, "methods.md 1.2: cos"),
+    SLOPE(128, "bits=4 scale=mse", 0.99013, "methods.md 1.2: cos^2"),
+    SELF(128, "bits=1"),
+    SELF(128, "bits=4"),
+    SELF(128, "bits=4 search=fast scalar=fp32"),
+};
+
+const struct fq_method fq_method_rabitq = {
+    .abi = FQ_METHOD_ABI,
+    .name = "rabitq",
+    .role = FQ_CONTENDER,
+    .paper = "Gao & Long 2024 (arXiv 2405.12497, 1 bit); Gao et al. 2024 (arXiv 2409.09913, 2..8 bits)",
+    .summary = "rotation, signs and a uniform mid-rise grid whose step is searched per vector, with an unbiased "
+               "estimator",
+    .bits_formula = "(b d' + 16)/d, d' = d unless the rotation pads; + 16/d with scalar=fp32",
+    .params = params,
+    .n_params = RABITQ_N_PARAMS,
+    .data_oblivious = true,
+    .nominal_bits = nominal_bits,
+    .check = check,
+    .footprint = footprint,
+    .setup = setup,
+    .setup_scratch = setup_scratch,
+    .kernels = {[FQ_REF] = &rabitq_kernels_ref},
+    .gates = gates,
+    .n_gates = sizeof gates / sizeof gates[0],
+    .known_answers = rabitq_known_answers,
+};
