@@ -1,5 +1,5 @@
-# Slope bias of the estimated inner product, by how well the query is aligned with the vector: E[estimate] / truth - 1,
-# in per cent. An unbiased estimator lies on the zero line at every alignment.
+# Mean signed error of the estimated inner product of unit vectors, by the true inner product. An unbiased estimator lies
+# on the zero line everywhere; one that shrinks by a constant factor falls along a straight line.
 data = ARG1
 out = ARG2
 kind = ARG3
@@ -20,15 +20,16 @@ panel_in = columns_of(panels) == 1 ? 4.2 : 3.3
 load folder."legend_size.gp"
 height_in = rows_of(panels) * panel_in + legend_in
 load folder."terminal.gp"
-top = high_max > 0 ? high_max * 1.1 : 1
-bottom = low_min < 0 ? low_min * 1.1 : -1
+reach = high_max - low_min
+top = high_max + 0.06 * reach
+bottom = low_min - 0.06 * reach
 is(p, s) = int(column("panel")) == p && int(column("series")) == s
 # Series at one alignment are set a little apart, so that their intervals do not hide each other.
-apart(s) = (s - (series + 1) / 2.0) * 0.035 / series
+apart(s) = (s - (series + 1) / 2.0) * 0.04 / series
 
 set multiplot
-set xlabel "alignment of query and vector, ρ"
-set ylabel "bias of the inner product (%)"
+set xlabel "true inner product of unit vectors"
+set ylabel "mean error of the estimate"
 set xrange [rho_min - 0.06:rho_max + 0.06]
 set yrange [bottom:top]
 set xtics 0.25

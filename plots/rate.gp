@@ -1,11 +1,12 @@
 # Rate against an error, one panel per data set and tensor: log y, intervals drawn.
 # Loaded by rate_mse.gp, rate_ip.gp ... with y_label, floor_title and floor_of(b) set; floor_of is drawn when the title
-# is not empty.
+# is not empty. over_floor, if it exists, is the base B of a floor B^-b by which values are divided.
+scaled(v, rate) = exists("over_floor") ? v * over_floor ** rate : v
 stats data using (see_panel(int(column("panel")), strcol("panel_name")), \
                   see_series(int(column("series")), strcol("series_name"), column("method"), column("variant"))) nooutput
 stats data using (column("rate_bits")) name "rate" nooutput
-stats data using (column("value") > 0 ? column("value") : NaN) name "value" nooutput
-stats data using (column("low") > 0 ? column("low") : NaN) name "low" nooutput
+stats data using (column("value") > 0 ? scaled(column("value"), column("rate_bits")) : NaN) name "value" nooutput
+stats data using (column("low") > 0 ? scaled(column("low"), column("rate_bits")) : NaN) name "low" nooutput
 
 width_in = columns_of(panels) == 1 ? 6.4 : 9.2
 panel_in = columns_of(panels) == 1 ? 4.2 : 3.3
@@ -42,8 +43,10 @@ do for [p = 1:panels] {
     set lmargin 9
     set rmargin 2
     plot floor_title eq "" ? NaN : floor_of(x) with lines linecolor rgb "#444444" dashtype (8, 4) linewidth 1.2, \
-         for [s = 1:series] data using (is(p, s) && column("value") > 0 ? column("rate_bits") : NaN):(column("value")):\
-             (column("low") > bottom ? column("low") : bottom):(column("high")) with yerrorlines \
+         for [s = 1:series] data using (is(p, s) && column("value") > 0 ? column("rate_bits") : NaN):\
+             (scaled(column("value"), column("rate_bits"))):\
+             (scaled(column("low"), column("rate_bits")) > bottom ? scaled(column("low"), column("rate_bits")) : bottom):\
+             (scaled(column("high"), column("rate_bits"))) with yerrorlines \
              linecolor rgb colour_of(method_of(s)) dashtype dash_of(variant_of(s)) \
              pointtype point_of(s) pointsize 0.75 linewidth 1.4
 }

@@ -28,7 +28,7 @@ struct fq_table_column {
 
 struct fq_table {
     char id[64]; /* file name and HTML anchor: a slug */
-    char title[160];
+    char title[224];
     char caption[1024];
     struct fq_table_column column[FQ_TABLE_COLUMNS];
     size_t n_columns;

@@ -1,0 +1,325 @@
+/* Exports the data of the figures and has them drawn. Must not draw, compute or smooth: the curve in a figure is the
+ * estimates of cells.csv, selected. */
+#include "harness/report/figures.h"
+
+#include "harness/measure/codec.h"
+#include "harness/report/cells_csv.h"
+#include "harness/report/gnuplot.h"
+#include "harness/report/select.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CURVES = 64, MAX_PANELS = 12 };
+
+/* Curves in the order of appearance; a curve keeps its number, hence its colour and sign, in all figures. */
+struct curves {
+    struct curve {
+        char name[96], method[64];
+        unsigned method_index, variant;
+    } curve[MAX_CURVES];
+    size_t n;
+};
+
+static size_t curve_of(struct curves *all, const struct fq_estimate *e) {
+    char name[96];
+    fq_curve_name(e->label, name, sizeof name);
+    for (size_t i = 0; i < all->n; i++)
+        if (strcmp(all->curve[i].name, name) == 0 && strcmp(all->curve[i].method, e->method) == 0)
+            return i;
+    if (all->n == MAX_CURVES)
+        return MAX_CURVES - 1;
+    struct curve *c = &all->curve[all->n];
+    snprintf(c->name, sizeof c->name, "%s", name);
+    snprintf(c->method, sizeof c->method, "%s", e->method);
+    c->method_index = 1;
+    c->variant = 1;
+    for (size_t i = 0; i < all->n; i++) {
+        const struct curve *o = &all->curve[i];
+        if (strcmp(o->method, e->method) == 0) {
+            c->method_index = o->method_index;
+            c->variant = o->variant >= c->variant ? o->variant + 1 : c->variant;
+        } else if (c->variant == 1 && o->method_index >= c->method_index)
+            c->method_index = o->method_index + 1;
+    }
+    return all->n++;
+}
+
+/* gnuplot's reader of quoted fields knows no escapes, so text for figures has neither commas nor quotes. */
+static void plain(FILE *f, const char *text) {
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        fputc(c == ',' ? ';' : c == '"' || c == '\\' ? '\'' : c < 0x20 ? ' ' : c, f);
+    }
+    fputc(',', f);
+}
+
+static bool drawable(const struct fq_estimate *e) {
+    return e != NULL && isfinite(e->value) && isfinite(e->low) && isfinite(e->high) && isfinite(e->rate_bits);
+}
+
+static void put_curve(FILE *f, size_t panel, const char *panel_name, const struct curves *all, size_t k) {
+    fprintf(f, "%zu,", panel);
+    plain(f, panel_name);
+    fprintf(f, "%zu,", k + 1);
+    plain(f, all->curve[k].name);
+    fprintf(f, "%u,%u,", all->curve[k].method_index, all->curve[k].variant);
+}
+
+static void put_numbers(FILE *f, const struct fq_estimate *e, double scale) {
+    fq_put_csv_number(f, e->value * scale);
+    fputc(',', f);
+    fq_put_csv_number(f, e->low * scale);
+    fputc(',', f);
+    fq_put_csv_number(f, e->high * scale);
+}
+
+static const char *tensor_words(const char *tensor) {
+    return strcmp(tensor, "key") == 0 ? "keys" : strcmp(tensor, "value") == 0 ? "values" : tensor;
+}
+
+/* A figure of one metric against the rate: a panel per scope, points of one curve one behind the other. `kind` filters;
+ * with_full adds the full-precision perplexity, which every arm carries: ppl / exp(delta). */
+static int export_rate(const struct fq_estimates *e, const char *kind, const char *metric, bool with_full,
+                       struct curves *all, FILE *f, bool *has_data, struct fq_error *err) {
+    struct fq_scope *scopes;
+    size_t n_scopes, panel = 0;
+    FQ_TRY(fq_scopes(e, kind, &scopes, &n_scopes, err));
+    fprintf(f, "panel,panel_name,series,series_name,method,variant,label,rate_bits,value,low,high%s\n",
+            with_full ? ",full" : "");
+    int code = FQ_OK;
+    for (size_t s = 0; s < n_scopes && panel < MAX_PANELS && code == FQ_OK; s++) {
+        const char *metrics[] = {metric, NULL};
+        struct fq_subject *subjects;
+        size_t n;
+        code = fq_subjects(e, &scopes[s], metrics, &subjects, &n, err);
+        if (code != FQ_OK)
+            break;
+        char name[160];
+        snprintf(name, sizeof name, "%s %s", scopes[s].data, tensor_words(scopes[s].tensor));
+        bool any = false;
+        for (size_t k = 0; k < all->n; k++)
+            for (size_t i = 0; i < n; i++) {
+                const struct fq_estimate *row = fq_estimate_of(e, &scopes[s], &subjects[i], metric);
+                if (subjects[i].unequal || !drawable(row) || curve_of(all, row) != k)
+                    continue;
+                if (!any)
+                    panel++;
+                any = true;
+                put_curve(f, panel, name, all, k);
+                plain(f, row->label);
+                fq_put_csv_number(f, row->rate_bits);
+                fputc(',', f);
+                put_numbers(f, row, 1.0);
+                if (with_full) {
+                    const struct fq_estimate *delta = fq_estimate_of(e, &scopes[s], &subjects[i], "delta_log_ppl");
+                    fputc(',', f);
+                    fq_put_csv_number(f, delta != NULL ? row->value / exp(delta->value) : NAN);
+                }
+                fputc('\n', f);
+            }
+        *has_data = *has_data || any;
+        free(subjects);
+    }
+    free(scopes);
+    return code;
+}
+
+/* Mean signed error over ten bins of the true alignment: a panel per scope and rate class that has at least two rows.
+ */
+static int export_bias(const struct fq_estimates *e, struct curves *all, FILE *f, bool *has_data,
+                       struct fq_error *err) {
+    struct fq_scope *scopes;
+    size_t n_scopes, panel = 0;
+    FQ_TRY(fq_scopes(e, "codec", &scopes, &n_scopes, err));
+    fputs("panel,panel_name,series,series_name,method,variant,label,rho,value,low,high\n", f);
+    int code = FQ_OK;
+    for (size_t s = 0; s < n_scopes && code == FQ_OK; s++) {
+        const char *metrics[] = {"ip_bias_bin5", NULL};
+        struct fq_subject *subjects;
+        size_t n;
+        code = fq_subjects(e, &scopes[s], metrics, &subjects, &n, err);
+        if (code != FQ_OK)
+            break;
+        for (size_t first = 0, end; first < n && panel < MAX_PANELS; first = end) {
+            size_t shown = 0;
+            const char *rate_class = subjects[first].first->rate_class;
+            for (end = first; end < n && strcmp(subjects[end].first->rate_class, rate_class) == 0; end++)
+                shown += !subjects[end].unequal;
+            if (shown < 2)
+                continue;
+            char name[192];
+            snprintf(name, sizeof name, "%s, rate class %s", scopes[s].data, rate_class);
+            panel++;
+            for (size_t k = 0; k < all->n; k++)
+                for (size_t i = first; i < end; i++) {
+                    if (subjects[i].unequal || curve_of(all, subjects[i].first) != k)
+                        continue;
+                    for (int bin = 0; bin < 10; bin++) {
+                        char bias[32], truth[32];
+                        snprintf(bias, sizeof bias, "ip_bias_bin%d", bin);
+                        snprintf(truth, sizeof truth, "ip_true_bin%d", bin);
+                        const struct fq_estimate *y = fq_estimate_of(e, &scopes[s], &subjects[i], bias);
+                        const struct fq_estimate *x = fq_estimate_of(e, &scopes[s], &subjects[i], truth);
+                        if (!drawable(y) || x == NULL || !isfinite(x->value))
+                            continue;
+                        put_curve(f, panel, name, all, k);
+                        plain(f, y->label);
+                        fq_put_csv_number(f, x->value);
+                        fputc(',', f);
+                        put_numbers(f, y, 1.0);
+                        fputc('\n', f);
+                        *has_data = true;
+                    }
+                }
+        }
+        free(subjects);
+    }
+    free(scopes);
+    return code;
+}
+
+static int export_stages(const struct fq_estimates *e, FILE *f, bool *has_data, struct fq_error *err) {
+    struct fq_scope *scopes;
+    size_t n_scopes, panel = 0, n_slots = 0;
+    char slots[MAX_CURVES][96];
+    FQ_TRY(fq_scopes(e, "speed", &scopes, &n_scopes, err));
+    fputs("panel,panel_name,slot,label,stage,stage_name,value,low,high,floor\n", f);
+    int code = FQ_OK;
+    for (size_t s = 0; s < n_scopes && panel < MAX_PANELS && code == FQ_OK; s++) {
+        struct fq_subject *subjects;
+        size_t n;
+        code = fq_subjects(e, &scopes[s], NULL, &subjects, &n, err);
+        if (code != FQ_OK)
+            break;
+        bool any = false;
+        for (size_t i = 0; i < n; i++) {
+            if (subjects[i].unequal)
+                continue;
+            size_t slot = 0;
+            while (slot < n_slots && strcmp(slots[slot], subjects[i].first->label) != 0)
+                slot++;
+            if (slot == n_slots) {
+                if (n_slots == MAX_CURVES)
+                    continue;
+                snprintf(slots[n_slots++], sizeof slots[0], "%s", subjects[i].first->label);
+            }
+            for (int stage = 0; stage < FQ_STAGES; stage++) {
+                char ns[56], floor_ns[56];
+                snprintf(ns, sizeof ns, "ns_%s", fq_stage_name((enum fq_stage)stage));
+                snprintf(floor_ns, sizeof floor_ns, "floor_ns_%s", fq_stage_name((enum fq_stage)stage));
+                const struct fq_estimate *t = fq_estimate_of(e, &scopes[s], &subjects[i], ns);
+                const struct fq_estimate *floor = fq_estimate_of(e, &scopes[s], &subjects[i], floor_ns);
+                if (!drawable(t) || t->value <= 0)
+                    continue;
+                if (!any)
+                    panel++;
+                any = true;
+                fprintf(f, "%zu,", panel);
+                plain(f, scopes[s].data);
+                fprintf(f, "%zu,", slot + 1);
+                plain(f, t->label);
+                fprintf(f, "%d,%s,", stage + 1, fq_stage_name((enum fq_stage)stage));
+                put_numbers(f, t, 1.0);
+                fputc(',', f);
+                fq_put_csv_number(f, floor != NULL ? floor->value : NAN);
+                fputc('\n', f);
+            }
+        }
+        *has_data = *has_data || any;
+        free(subjects);
+    }
+    free(scopes);
+    return code;
+}
+
+static const struct {
+    const char *name, *title, *caption;
+} table[] = {
+    {"rate_mse", "Rate against distortion",
+     "Relative mean squared error against the measured rate, every byte counted. Bars: 95 % intervals. Dashed: the "
+     "rate-distortion floor 4^-b of independent Gaussian coordinates; data with structure may lie below it."},
+    {"rate_gap", "Distance to the rate-distortion floor",
+     "The same data, divided by the floor at the measured rate: how many times the least possible error of Gaussian "
+     "coordinates a method makes with the bytes that it spends. Lower is better; 1 is the floor."},
+    {"rate_ip", "Rate against inner-product error",
+     "Root mean squared error of estimated inner products with independent queries, times the square root of the "
+     "dimension. Bars: 95 % intervals. Dashed: 2^-b."},
+    {"bias", "Bias by inner product",
+     "Mean signed error of the estimate, by the true inner product of unit vectors. An unbiased estimator lies on zero "
+     "everywhere; one that shrinks has a line that falls. One panel per rate class. Bars: 95 % intervals."},
+    {"rate_perplexity", "Perplexity against rate",
+     "Perplexity of the model when its cache holds what the method decodes. Dashed: the same model and text at full "
+     "precision. Bars: 95 % intervals by resampling chunks of text; they are wide because chunks differ; the paired "
+     "difference in the table is the sharper number."},
+    {"stage_times", "Time by stage, with its floor",
+     "Median time per vector (per query for prepare, per pair for score). Bars on top: 95 % intervals. Black: the time "
+     "that the bytes moved take at the read bandwidth measured in the same process."},
+};
+
+static int export_one(const struct fq_estimates *e, struct curves *all, const char *name, FILE *f, bool *has_data,
+                      struct fq_error *err) {
+    if (strcmp(name, "rate_mse") == 0 || strcmp(name, "rate_gap") == 0)
+        return export_rate(e, "codec", "rel_mse", false, all, f, has_data, err);
+    if (strcmp(name, "rate_ip") == 0)
+        return export_rate(e, "codec", "ip_rmse_sqrtd_rho0", false, all, f, has_data, err);
+    if (strcmp(name, "bias") == 0)
+        return export_bias(e, all, f, has_data, err);
+    if (strcmp(name, "rate_perplexity") == 0)
+        return export_rate(e, "model", "perplexity", true, all, f, has_data, err);
+    return export_stages(e, f, has_data, err);
+}
+
+int fq_figures_export(const struct fq_estimates *e, const struct fq_report_dir *dir, struct fq_figures *out,
+                      struct fq_error *err) {
+    memset(out, 0, sizeof *out);
+    struct curves *all = calloc(1, sizeof *all);
+    if (all == NULL)
+        return fq_fail(err, FQ_USAGE, "out of memory for the figures");
+    for (size_t i = 0; i < e->n; i++)
+        if (e->rows[i].replicate == 0)
+            (void)curve_of(all, &e->rows[i]);
+    int code = fq_report_dir_sub(dir, "plots/data", err);
+    for (size_t i = 0; i < sizeof table / sizeof table[0] && code == FQ_OK; i++) {
+        struct fq_figure *figure = &out->figure[out->n++];
+        figure->name = table[i].name;
+        figure->title = table[i].title;
+        snprintf(figure->caption, sizeof figure->caption, "%s", table[i].caption);
+        char name[128];
+        snprintf(name, sizeof name, "plots/data/%s.csv", figure->name);
+        FILE *f = fq_report_create(dir, name, err);
+        if (f == NULL) {
+            code = err->code;
+            break;
+        }
+        code = export_one(e, all, figure->name, f, &figure->has_data, err);
+        struct fq_error ignored;
+        int closed = fq_report_finish(f, dir, name, code == FQ_OK ? err : &ignored);
+        code = code == FQ_OK ? closed : code;
+    }
+    free(all);
+    return code;
+}
+
+void fq_figures_draw(struct fq_figures *figures, const struct fq_report_dir *dir, const char *scripts) {
+    if (!fq_gnuplot_usable(figures->absent, sizeof figures->absent))
+        return;
+    for (size_t i = 0; i < figures->n; i++) {
+        struct fq_figure *figure = &figures->figure[i];
+        if (!figure->has_data)
+            continue;
+        char script[4096], data[4096], out[4096], why[512];
+        snprintf(script, sizeof script, "%s/%s.gp", scripts, figure->name);
+        snprintf(data, sizeof data, "%s/plots/data/%s.csv", dir->temporary, figure->name);
+        snprintf(out, sizeof out, "%s/plots/%s.svg", dir->temporary, figure->name);
+        figure->svg = fq_gnuplot_draw(script, data, out, "svg", why, sizeof why);
+        if (!figure->svg)
+            snprintf(figures->absent, sizeof figures->absent, "%s", why);
+        snprintf(out, sizeof out, "%s/plots/%s.pdf", dir->temporary, figure->name);
+        figure->pdf = fq_gnuplot_draw(script, data, out, "pdf", why, sizeof why);
+        if (!figure->pdf)
+            snprintf(figures->absent, sizeof figures->absent, "%s", why);
+    }
+}

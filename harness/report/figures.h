@@ -1,0 +1,34 @@
+/* Figures: data exported to DIR/plots/data/NAME.csv, drawn by gnuplot from plots/NAME.gp into DIR/plots/NAME.svg and
+ * NAME.pdf. The scripts read nothing but that CSV, so a user can draw again from it. */
+#ifndef FQ_REPORT_FIGURES_H
+#define FQ_REPORT_FIGURES_H
+
+#include "harness/judge/estimate.h"
+#include "harness/report/directory.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { FQ_FIGURES = 8 };
+
+struct fq_figure {
+    const char *name; /* of script, data and pictures */
+    const char *title;
+    char caption[768];
+    bool has_data; /* false: nothing measured that it could show */
+    bool svg, pdf; /* drawn */
+};
+
+struct fq_figures {
+    struct fq_figure figure[FQ_FIGURES];
+    size_t n;
+    char absent[512]; /* "": all drawn; else why some are not and what to do */
+};
+
+/* Exports the data of every figure; has_data is set. */
+int fq_figures_export(const struct fq_estimates *e, const struct fq_report_dir *dir, struct fq_figures *out,
+                      struct fq_error *err);
+/* Draws them. A missing gnuplot, a missing terminal or a script that fails is no error: `absent` says so. */
+void fq_figures_draw(struct fq_figures *figures, const struct fq_report_dir *dir, const char *scripts);
+
+#endif

@@ -1,0 +1,349 @@
+/* Builds the tables from estimates. Must not compute a statistic: values and intervals are the judge's. The metric
+ * names are those documented in harness/measure/measures.h and perplexity.h; what has no column here is in cells.csv.
+ */
+#include "harness/report/tables.h"
+
+#include "harness/measure/codec.h"
+#include "harness/report/number.h"
+#include "harness/report/select.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct head {
+    const char *metric, *title, *unit;
+};
+
+static const struct head quality_heads[] = {
+    {"rel_mse", "relative MSE", ""},
+    {"cosine", "cosine", ""},
+    {"ip_rmse_sqrtd_rho0", "IP error, RMSE \u00d7 \u221ad", "\u03c1 = 0"},
+    {"ip_slope_rho50", "IP slope", "\u03c1 = 0.5"},
+    {"ip_slope_rho100", "IP slope", "\u03c1 = 1"},
+    {"ip_slope", "IP slope", "real queries"},
+    {"ip_rel_rmse", "IP relative RMSE", "real queries"},
+    {"logit_rmse", "attention logit RMSE", ""},
+    {"softmax_kl", "softmax KL", "nats"},
+    {"topk_overlap_1", "top-1 overlap", ""},
+    {"topk_overlap_8", "top-8 overlap", ""},
+    {"output_rel_error", "attention output error", "relative"},
+    {NULL, NULL, NULL},
+};
+
+static const struct head model_heads[] = {
+    {"perplexity", "perplexity", ""},
+    {"delta_log_ppl", "\u0394 log-perplexity", "nats"},
+    {"kl", "KL mean", "nats"},
+    {"kl.median", "KL median", "nats"},
+    {"kl.q99", "KL p99", "nats"},
+    {"kl.q999", "KL p99.9", "nats"},
+    {"top1_agreement", "top-1 agreement", ""},
+    {NULL, NULL, NULL},
+};
+
+static const struct head bytes_heads[] = {
+    {"rate_bits", "measured rate", "bits/coord."},   {"record_bytes", "record", "bytes/vector"},
+    {"side_bytes", "of it no code", "bytes/vector"}, {"tail_bytes", "float16 tail", "bytes/vector"},
+    {"shared_bytes", "shared state", "bytes, once"}, {NULL, NULL, NULL},
+};
+
+void fq_tables_free(struct fq_tables *tables) {
+    for (size_t i = 0; i < tables->n; i++)
+        fq_table_free(&tables->rows[i].table);
+    free(tables->rows);
+    memset(tables, 0, sizeof *tables);
+}
+
+static struct fq_table *add_table(struct fq_tables *tables, enum fq_section section, const char *id, const char *title,
+                                  struct fq_error *err) {
+    if (tables->n == tables->room) {
+        size_t room = tables->room == 0 ? 8 : 2 * tables->room;
+        struct fq_report_table *rows = realloc(tables->rows, room * sizeof *rows);
+        if (rows == NULL) {
+            fq_fail(err, FQ_USAGE, "out of memory for %zu tables: report on fewer results files at once", room);
+            return NULL;
+        }
+        tables->rows = rows;
+        tables->room = room;
+    }
+    struct fq_report_table *t = &tables->rows[tables->n++];
+    t->section = section;
+    fq_table_begin(&t->table, id, title);
+    return &t->table;
+}
+
+static void note(struct fq_table_cell *cell, const char *text) {
+    size_t n = strlen(cell->note);
+    snprintf(cell->note + n, sizeof cell->note - n, "%s%s", n > 0 ? ", " : "", text);
+}
+
+static void put_estimate(struct fq_table_cell *cell, const struct fq_estimate *e) {
+    if (e == NULL) {
+        snprintf(cell->text, sizeof cell->text, "\u2013");
+        return;
+    }
+    fq_table_estimate(cell, e->value, e->low, e->high);
+    if (fq_has_flag(e->flags, "below-noise-floor"))
+        note(cell, "below noise floor");
+    if (fq_has_flag(e->flags, "one-seed"))
+        note(cell, "one seed");
+    if (fq_has_flag(e->flags, "single-unit"))
+        note(cell, "one unit");
+}
+
+static void put_name(struct fq_table_row *row, const struct fq_subject *s) {
+    snprintf(row->cell[0].text, sizeof row->cell[0].text, "%s", s->first->label);
+    if (strcmp(s->first->role, "negative control") == 0)
+        note(&row->cell[0], "negative control");
+    if (fq_has_flag(s->first->flags, "partial"))
+        note(&row->cell[0], "partial run");
+    fq_print_exact(s->first->rate_bits, row->cell[1].text);
+}
+
+/* "Interval: 95 %, by resampling seed, layer and head; 3 seeds." from the rows that are shown. */
+static void describe_sampling(const struct fq_estimates *e, const struct fq_scope *scope, const struct head *heads,
+                              char *out, size_t size) {
+    size_t seeds_low = SIZE_MAX, seeds_high = 0, n = 0;
+    char units[256] = "";
+    for (const struct head *h = heads; h->metric != NULL; h++)
+        for (size_t i = 0; i < e->n; i++) {
+            const struct fq_estimate *row = &e->rows[i];
+            if (strcmp(row->metric, h->metric) != 0 || strcmp(row->data, scope->data) != 0 ||
+                strcmp(row->tensor, scope->tensor) != 0 || strcmp(row->kind, scope->kind) != 0)
+                continue;
+            seeds_low = row->seed_count < seeds_low ? row->seed_count : seeds_low;
+            seeds_high = row->seed_count > seeds_high ? row->seed_count : seeds_high;
+            if (row->resampled[0] != '\0' && strstr(units, row->resampled) == NULL) {
+                size_t w = strlen(units);
+                snprintf(units + w, sizeof units - w, "%s%s", n++ > 0 ? "; " : "", row->resampled);
+            }
+        }
+    if (seeds_high == 0)
+        snprintf(out, size, "95 %% intervals.");
+    else if (seeds_low == seeds_high)
+        snprintf(out, size, "95 %% intervals by resampling %s; %zu seed%s.", units[0] != '\0' ? units : "nothing",
+                 seeds_high, seeds_high == 1 ? "" : "s");
+    else
+        snprintf(out, size,
+                 "95 %% intervals by resampling %s; %zu to %zu seeds (a method without random state has one).",
+                 units[0] != '\0' ? units : "nothing", seeds_low, seeds_high);
+}
+
+/* One table of a scope: equal rows, or those apart. `by_class`: a heading for each rate class. */
+static int scope_table(const struct fq_estimates *e, const struct fq_scope *scope, const struct head *heads,
+                       enum fq_section section, const char *what, bool apart, struct fq_tables *tables,
+                       struct fq_error *err) {
+    const char *metrics[32];
+    size_t n_metrics = 0;
+    for (const struct head *h = heads; h->metric != NULL; h++)
+        if (fq_scope_has(e, scope, h->metric))
+            metrics[n_metrics++] = h->metric;
+    metrics[n_metrics] = NULL;
+    if (n_metrics == 0)
+        return FQ_OK;
+    struct fq_subject *subjects;
+    size_t n, shown = 0;
+    FQ_TRY(fq_subjects(e, scope, metrics, &subjects, &n, err));
+    for (size_t i = 0; i < n; i++)
+        shown += subjects[i].unequal == apart;
+    if (shown == 0) {
+        free(subjects);
+        return FQ_OK;
+    }
+    char scope_name[192], id[256], title[288], sampling[512];
+    fq_scope_title(scope, scope_name, sizeof scope_name);
+    snprintf(id, sizeof id, "%s-%s%s", what, scope_name, apart ? "-apart" : "");
+    snprintf(title, sizeof title, "%s: %s%s", scope_name,
+             section == FQ_SECTION_MODEL ? "the model with a quantized cache" : "quality by rate class",
+             apart ? " (listed apart: not equal by the contract)" : "");
+    struct fq_table *t = add_table(tables, section, id, title, err);
+    int code = t == NULL ? err->code : FQ_OK;
+    if (code == FQ_OK) {
+        describe_sampling(e, scope, heads, sampling, sizeof sampling);
+        snprintf(t->caption, sizeof t->caption, "%s%s",
+                 apart ? "The audit found these rows unequal to the others of their rate class in the field named; "
+                         "their numbers must not be compared with the table before. "
+                       : "Rate: bits per coordinate from the bytes written, everything included. ",
+                 sampling);
+        fq_table_column(t, "method", "", false);
+        fq_table_column(t, "rate", "bits/coord.", true);
+        if (apart)
+            fq_table_column(t, "field that differs", "", false);
+        for (const struct head *h = heads; h->metric != NULL; h++)
+            if (fq_scope_has(e, scope, h->metric) && t->n_columns < FQ_TABLE_COLUMNS)
+                fq_table_column(t, h->title, h->unit, true);
+    }
+    const char *in_class = NULL;
+    for (size_t i = 0; i < n && code == FQ_OK; i++) {
+        const struct fq_subject *s = &subjects[i];
+        if (s->unequal != apart)
+            continue;
+        if (in_class == NULL || strcmp(in_class, s->first->rate_class) != 0) {
+            in_class = s->first->rate_class;
+            code = fq_table_heading(t, err, "rate class %s", in_class[0] != '\0' ? in_class : "(none)");
+        }
+        struct fq_table_row *row = code == FQ_OK ? fq_table_row(t, err) : NULL;
+        if (row == NULL) {
+            code = err->code;
+            break;
+        }
+        put_name(row, s);
+        size_t c = 2;
+        if (apart)
+            snprintf(row->cell[c++].text, sizeof row->cell[0].text, "%s", s->field);
+        for (size_t m = 0; m < n_metrics && c < t->n_columns; m++)
+            put_estimate(&row->cell[c++], fq_estimate_of(e, scope, s, metrics[m]));
+    }
+    free(subjects);
+    return code;
+}
+
+bool fq_time_is_impossible(const struct fq_estimate *time, const struct fq_estimate *floor) {
+    return time != NULL && floor != NULL && isfinite(time->high) && isfinite(floor->low) && time->high < floor->low;
+}
+
+static int speed_stage(const struct fq_estimates *e, const struct fq_scope *scope, const char *stage, bool apart,
+                       struct fq_table *t, struct fq_error *err) {
+    char ns[56], moved[56], floor_ns[56], over[56];
+    snprintf(ns, sizeof ns, "ns_%s", stage);
+    snprintf(moved, sizeof moved, "bytes_moved_%s", stage);
+    snprintf(floor_ns, sizeof floor_ns, "floor_ns_%s", stage);
+    snprintf(over, sizeof over, "over_floor_%s", stage);
+    const char *metrics[] = {ns, NULL};
+    struct fq_subject *subjects;
+    size_t n;
+    FQ_TRY(fq_subjects(e, scope, metrics, &subjects, &n, err));
+    int code = FQ_OK;
+    bool headed = false;
+    for (size_t i = 0; i < n && code == FQ_OK; i++) {
+        const struct fq_subject *s = &subjects[i];
+        if (s->unequal != apart)
+            continue;
+        if (!headed)
+            code = fq_table_heading(t, err, "%s (per %s)", stage,
+                                    strcmp(stage, "prepare") == 0 ? "query"
+                                    : strcmp(stage, "score") == 0 ? "pair"
+                                                                  : "vector");
+        headed = true;
+        struct fq_table_row *row = code == FQ_OK ? fq_table_row(t, err) : NULL;
+        if (row == NULL) {
+            code = err->code;
+            break;
+        }
+        const struct fq_estimate *time = fq_estimate_of(e, scope, s, ns);
+        const struct fq_estimate *floor = fq_estimate_of(e, scope, s, floor_ns);
+        put_name(row, s);
+        size_t c = 2;
+        if (apart)
+            snprintf(row->cell[c++].text, sizeof row->cell[0].text, "%s", s->field);
+        put_estimate(&row->cell[c], time);
+        if (fq_time_is_impossible(time, floor))
+            note(&row->cell[c], "impossible: below its floor");
+        put_estimate(&row->cell[c + 1], fq_estimate_of(e, scope, s, moved));
+        put_estimate(&row->cell[c + 2], floor);
+        put_estimate(&row->cell[c + 3], fq_estimate_of(e, scope, s, over));
+    }
+    free(subjects);
+    return code;
+}
+
+static int speed_table(const struct fq_estimates *e, const struct fq_scope *scope, bool apart, struct fq_tables *tables,
+                       struct fq_error *err) {
+    char scope_name[192], id[256], title[288];
+    fq_scope_title(scope, scope_name, sizeof scope_name);
+    snprintf(id, sizeof id, "speed-%s%s", scope_name, apart ? "-apart" : "");
+    snprintf(title, sizeof title, "%s: time by stage%s", scope_name,
+             apart ? " (listed apart: not equal by the contract)" : "");
+    struct fq_table *t = add_table(tables, FQ_SECTION_SPEED, id, title, err);
+    if (t == NULL)
+        return err->code;
+    const struct head only[] = {{"ns_encode", "", ""}, {"ns_score", "", ""}, {"ns_decode", "", ""}, {NULL, NULL, NULL}};
+    char sampling[512];
+    describe_sampling(e, scope, only, sampling, sizeof sampling);
+    snprintf(t->caption, sizeof t->caption,
+             "%sMedian over blocks. Floor: the bytes that the stage must move over the read bandwidth of this machine, "
+             "measured in the same process with as many threads; a time below it is no time of this work. %s",
+             apart ? "Not to be compared with the table before: the field named differs. " : "", sampling);
+    fq_table_column(t, "method", "", false);
+    fq_table_column(t, "rate", "bits/coord.", true);
+    if (apart)
+        fq_table_column(t, "field that differs", "", false);
+    fq_table_column(t, "time", "ns", true);
+    fq_table_column(t, "bytes moved", "bytes", true);
+    fq_table_column(t, "floor", "ns", true);
+    fq_table_column(t, "time over floor", "", true);
+    for (int stage = 0; stage < FQ_STAGES; stage++)
+        FQ_TRY(speed_stage(e, scope, fq_stage_name((enum fq_stage)stage), apart, t, err));
+    if (t->n_rows == 0) {
+        fq_table_free(t);
+        tables->n--;
+    }
+    return FQ_OK;
+}
+
+static int bytes_table(const struct fq_estimates *e, const struct fq_scope *scopes, size_t n_scopes,
+                       struct fq_tables *tables, struct fq_error *err) {
+    const char *metrics[8];
+    size_t n_metrics = 0;
+    for (const struct head *h = bytes_heads; h->metric != NULL; h++)
+        metrics[n_metrics++] = h->metric;
+    metrics[n_metrics] = NULL;
+    struct fq_table *t = add_table(tables, FQ_SECTION_BYTES, "bytes", "Bytes by method", err);
+    if (t == NULL)
+        return err->code;
+    snprintf(t->caption, sizeof t->caption,
+             "Counted from the buffers that the method was given and filled, not from its description. Shared state "
+             "(rotation, codebook) is stored once for the whole cache and is not part of the rate.");
+    fq_table_column(t, "method", "", false);
+    fq_table_column(t, "nominal", "bits/coord.", true);
+    for (const struct head *h = bytes_heads; h->metric != NULL; h++)
+        fq_table_column(t, h->title, h->unit, true);
+    for (size_t k = 0; k < n_scopes; k++) {
+        struct fq_subject *subjects;
+        size_t n;
+        FQ_TRY(fq_subjects(e, &scopes[k], metrics, &subjects, &n, err));
+        char name[192];
+        fq_scope_title(&scopes[k], name, sizeof name);
+        int code = n > 0 ? fq_table_heading(t, err, "%s", name) : FQ_OK;
+        for (size_t i = 0; i < n && code == FQ_OK; i++) {
+            struct fq_table_row *row = fq_table_row(t, err);
+            if (row == NULL) {
+                code = err->code;
+                break;
+            }
+            put_name(row, &subjects[i]);
+            fq_print_exact(subjects[i].first->nominal_bits, row->cell[1].text);
+            for (size_t m = 0; m < n_metrics; m++)
+                put_estimate(&row->cell[2 + m], fq_estimate_of(e, &scopes[k], &subjects[i], metrics[m]));
+        }
+        free(subjects);
+        FQ_TRY(code);
+    }
+    if (t->n_rows == 0) {
+        fq_table_free(t);
+        tables->n--;
+    }
+    return FQ_OK;
+}
+
+int fq_tables_build(const struct fq_estimates *e, struct fq_tables *out, struct fq_error *err) {
+    struct fq_scope *scopes;
+    size_t n;
+    FQ_TRY(fq_scopes(e, NULL, &scopes, &n, err));
+    int code = FQ_OK;
+    for (size_t i = 0; i < n && code == FQ_OK; i++)
+        for (int apart = 0; apart < 2 && code == FQ_OK; apart++) {
+            bool model = strcmp(scopes[i].kind, "model") == 0, speed = strcmp(scopes[i].kind, "speed") == 0;
+            if (speed)
+                code = speed_table(e, &scopes[i], apart != 0, out, err);
+            else
+                code = scope_table(e, &scopes[i], model ? model_heads : quality_heads,
+                                   model ? FQ_SECTION_MODEL : FQ_SECTION_QUALITY, model ? "model" : "quality",
+                                   apart != 0, out, err);
+        }
+    if (code == FQ_OK)
+        code = bytes_table(e, scopes, n, out, err);
+    free(scopes);
+    return code;
+}
