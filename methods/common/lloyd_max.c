@@ -65,6 +65,8 @@ static const double distortion[FQ_LLOYD_MAX_BITS + 1] = {1,
                                                          4.1185083e-5};
 
 double fq_lloyd_max_level(int bits, size_t k) {
+    if (bits == 0)
+        return 0;
     const size_t half = (size_t)1 << (bits - 1);
     return k < half ? -positive[bits][half - 1 - k] : positive[bits][k - half];
 }
@@ -80,7 +82,7 @@ void fq_lloyd_max_gaussian(int bits, float *levels, float *bounds) {
 uint8_t fq_lloyd_max_index(const float *bounds, int bits, float z) {
     /* The number of bounds <= z, by bisection without branches on the data. */
     unsigned index = 0;
-    for (unsigned step = 1U << (bits - 1); step > 0; step >>= 1)
+    for (unsigned step = (1U << bits) >> 1; step > 0; step >>= 1)
         index += z >= bounds[index + step - 1] ? step : 0;
     return (uint8_t)index;
 }

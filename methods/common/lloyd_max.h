@@ -10,7 +10,8 @@
 
 enum { FQ_LLOYD_MAX_BITS = 8 };
 
-/* levels[2^bits] ascending; bounds[2^bits - 1] are midpoints. A value equal to a bound goes up. */
+/* bits = 0 is the code of one level, zero: the empty first stage of a one-bit residual code.
+ * levels[2^bits] ascending; bounds[2^bits - 1] are midpoints. A value equal to a bound goes up. */
 void fq_lloyd_max_gaussian(int bits, float *levels, float *bounds);
 /* Fixed point of Lloyd's iteration on the density (1 - t^2/d)^((d-3)/2), in double, from the Gaussian table; for setup
  * only. d >= 4. */
@@ -19,6 +20,6 @@ void fq_lloyd_max_sphere(int bits, size_t dim, float *levels, float *bounds);
 double fq_lloyd_max_level(int bits, size_t k);
 /* Index of the nearest level, by bounds. */
 uint8_t fq_lloyd_max_index(const float *bounds, int bits, float z);
-double fq_lloyd_max_distortion(int bits); /* D(b) of N(0,1): expected constant for gates */
+double fq_lloyd_max_distortion(int bits); /* D(b) of N(0,1), bits 0..8: expected constant for gates */
 
 #endif

@@ -131,6 +131,10 @@ static void solve(struct half_code *code) {
 }
 
 void fq_lloyd_max_sphere(int bits, size_t dim, float *levels, float *bounds) {
+    if (bits == 0) {
+        levels[0] = 0;
+        return;
+    }
     const double d = (double)dim;
     struct half_code code = {.n = (size_t)1 << (bits - 1), .d = d};
     code.total = sqrt(d * acos(-1.0)) / 2 / fq_gamma_ratio(dim);

@@ -1,0 +1,43 @@
+/* turboquant-mse, reference bodies, in the order of the paper's Algorithm 1.
+ *
+ *   set-up       rotation R, centroids c_1 .. c_{2^b}      -> setup, in turboquant_mse.c
+ *   quantize     y = R x; idx_j = nearest centroid of y_j  -> rotate, encode
+ *   dequantize   y~_j = c_{idx_j}; x~ = R^T y~             -> decode
+ * Scores and weighted sums stay among rotated vectors: the query is rotated once, <R q, y~> = <q, x~>.
+ *
+ * Differences from the paper: methods/turboquant/README.md. */
+#include "methods/turboquant/turboquant_mse.h"
+
+static void rotate(const struct fq_call *call, size_t n, const float *x, float *y) {
+    const struct fq_scalar_code code = turboquant_mse_code(call->params, &call->shape);
+    fq_scalar_code_rotate(&code, call, n, x, y);
+}
+
+static size_t encode(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
+    const struct fq_scalar_code code = turboquant_mse_code(call->params, &call->shape);
+    return fq_scalar_code_encode(&code, call, n_groups, y, records);
+}
+
+static void prepare(const struct fq_call *call, size_t n, const float *q, void *prepared) {
+    rotate(call, n, q, prepared);
+}
+
+static void score(const struct fq_call *call, const void *prepared, size_t n_groups, const uint8_t *records,
+                  float *scores) {
+    const struct fq_scalar_code code = turboquant_mse_code(call->params, &call->shape);
+    fq_scalar_code_score(&code, call, prepared, n_groups, records, scores);
+}
+
+static void decode(const struct fq_call *call, size_t n_groups, const uint8_t *records, float *x) {
+    const struct fq_scalar_code code = turboquant_mse_code(call->params, &call->shape);
+    fq_scalar_code_decode(&code, call, n_groups, records, x);
+}
+
+static void attend(const struct fq_call *call, size_t n_groups, const uint8_t *records, const float *weights,
+                   float *out) {
+    const struct fq_scalar_code code = turboquant_mse_code(call->params, &call->shape);
+    fq_scalar_code_attend(&code, call, n_groups, records, weights, out);
+}
+
+const struct fq_kernels turboquant_mse_ref = {
+    .rotate = rotate, .encode = encode, .prepare = prepare, .score = score, .decode = decode, .attend = attend};

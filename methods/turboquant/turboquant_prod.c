@@ -1,0 +1,195 @@
+/* turboquant-prod: parameters, layout, setup, gates.
+ *
+ * The sketch is drawn from the stream "sketch", never from "rotation": a sketch that shares its numbers with the
+ * rotation is not independent of the first stage's residual. */
+#include "methods/turboquant/turboquant_prod.h"
+
+#include "methods/common/dense.h"
+#include "methods/common/known_answer.h"
+#include "methods/common/lloyd_max.h"
+#include "methods/common/method_run.h"
+#include "methods/common/pack.h"
+#include "methods/common/sphere.h"
+
+#include <math.h>
+#include <stdio.h>
+
+extern const struct fq_method fq_method_turboquant_prod;
+
+static const char *const sketch_choices[] = {"gaussian", "orthogonal", NULL};
+static const char *const residual_choices[] = {"vector", "constant", NULL};
+
+static const struct fq_param_spec params[] = {
+    [PROD_BITS] = FQ_PARAM_CODE_BITS(1, 4),
+    [PROD_SKETCH] = {.name = "sketch",
+                     .help = "matrix of the one-bit residual sketch: gaussian (the paper), orthogonal (the released "
+                             "code, less variance)",
+                     .kind = FQ_PARAM_CHOICE,
+                     .def = PROD_GAUSSIAN,
+                     .choices = sketch_choices},
+    [PROD_RESIDUAL] = {.name = "residual",
+                       .help = "norm of the residual: vector (stored per vector), constant (its expectation from the "
+                               "table, not stored)",
+                       .kind = FQ_PARAM_CHOICE,
+                       .def = PROD_VECTOR,
+                       .choices = residual_choices},
+    [PROD_ROTATION] = FQ_PARAM_ROTATION(FQ_ROTATION_HAAR),
+    [PROD_ROUNDS] = FQ_PARAM_ROUNDS,
+    [PROD_SCALAR] = FQ_PARAM_SCALAR,
+};
+
+/* sqrt(w) k. Gaussian: k = sqrt(pi/2) / w. Orthonormal: k = 1 / (w E|u_1|), exact at finite w; its limit
+ * sqrt(pi / (2 w)) would leave a bias of +1/(4w). */
+static double gain_of(enum prod_sketch sketch, size_t w) {
+    if (sketch == PROD_ORTHOGONAL)
+        return 1 / (sqrt((double)w) * fq_sphere_mean_abs(w));
+    return sqrt(acos(-1.0) / (2 * (double)w));
+}
+
+struct turboquant_prod turboquant_prod_of(const struct fq_params *values, const struct fq_shape *shape) {
+    const int bits = (int)values->v[PROD_BITS];
+    struct turboquant_prod prod = {
+        .stage = {.bits = bits - 1,
+                  .rotation = (enum fq_rotation_kind)values->v[PROD_ROTATION],
+                  .rounds = (int)values->v[PROD_ROUNDS],
+                  .codebook = FQ_CODEBOOK_GAUSSIAN,
+                  .scale = FQ_SCALE_RAW,
+                  .scalar = (enum fq_scalar_kind)values->v[PROD_SCALAR],
+                  .dim = shape->dim},
+        .sketch = (enum prod_sketch)values->v[PROD_SKETCH],
+        .stores_residual = bits > 1 && (enum prod_residual)values->v[PROD_RESIDUAL] == PROD_VECTOR,
+    };
+    const struct fq_footprint stage = fq_scalar_code_footprint(&prod.stage);
+    const size_t w = stage.work_dim, scalar = fq_scalar_bytes(prod.stage.scalar);
+    prod.work_dim = w;
+    prod.sign_at = fq_packed_bytes(bits - 1, w);
+    prod.norm_at = prod.sign_at + fq_packed_bytes(1, w);
+    prod.residual_at = prod.norm_at + scalar;
+    prod.record_bytes = prod.residual_at + (prod.stores_residual ? scalar : 0);
+    prod.sketch_at = stage.shared_bytes;
+    prod.gain = gain_of(prod.sketch, w);
+    prod.constant_residual = sqrt(fq_lloyd_max_distortion(bits - 1));
+    return prod;
+}
+
+static double nominal_bits(const struct fq_params *values) {
+    return values->v[PROD_BITS];
+}
+
+static int check(const struct fq_params *values, const struct fq_shape *shape, char *why, size_t why_size) {
+    return fq_rotation_check((enum fq_rotation_kind)values->v[PROD_ROTATION], shape->dim, why, why_size);
+}
+
+static struct fq_footprint footprint(const struct fq_params *values, const struct fq_shape *shape) {
+    const struct turboquant_prod prod = turboquant_prod_of(values, shape);
+    const size_t w = prod.work_dim;
+    return (struct fq_footprint){
+        .granularity = 1,
+        .record_bytes = prod.record_bytes,
+        .side_bytes = prod.record_bytes - prod.norm_at,
+        .work_dim = w,
+        .prepared_bytes = 2 * w * sizeof(float),
+        .shared_bytes = prod.sketch_at + (w * w * sizeof(float) + 63) / 64 * 64,
+        /* residual, codeword, indices and signs (3 w floats hold them all), and one vector more to rotate back */
+        .scratch_bytes = (4 * w * sizeof(float) + 63) / 64 * 64,
+    };
+}
+
+static size_t setup_scratch(const struct fq_params *values, const struct fq_shape *shape) {
+    const struct turboquant_prod prod = turboquant_prod_of(values, shape);
+    const size_t sketch = prod.work_dim * (prod.sketch == PROD_ORTHOGONAL ? prod.work_dim : 1) * sizeof(double);
+    const size_t stage = fq_scalar_code_setup_scratch(&prod.stage);
+    return sketch > stage ? sketch : stage;
+}
+
+static void setup(const struct fq_params *values, const struct fq_shape *shape, const struct fq_streams *streams,
+                  void *shared, void *scratch) {
+    const struct turboquant_prod prod = turboquant_prod_of(values, shape);
+    fq_scalar_code_setup(&prod.stage, streams, shared, scratch);
+    float *sketch = (float *)((uint8_t *)shared + prod.sketch_at);
+    if (prod.sketch == PROD_ORTHOGONAL)
+        fq_dense_haar(streams->gaussian, streams->sketch, prod.work_dim, sketch, scratch);
+    else
+        fq_dense_gaussian(streams->gaussian, streams->sketch, prod.work_dim, sketch, scratch);
+    for (size_t j = prod.work_dim * prod.work_dim; j % 16 != 0; j++)
+        sketch[j] = 0; /* padding to 64 bytes, defined so that equal seeds give equal blocks */
+}
+
+#define TABLE_1_6 "methods.md 1.6"
+static const struct fq_gate gates[] = {
+    {"bits=1 sketch=gaussian", 128, FQ_GATE_IP_VAR, 1.561, 0.03, TABLE_1_6 " (QJL alone)"},
+    {"bits=2 sketch=gaussian", 64, FQ_GATE_IP_VAR, 0.5556, 0.03, TABLE_1_6},
+    {"bits=3 sketch=gaussian", 64, FQ_GATE_IP_VAR, 0.1777, 0.03, TABLE_1_6},
+    {"bits=4 sketch=gaussian", 64, FQ_GATE_IP_VAR, 0.0518, 0.03, TABLE_1_6},
+    {"bits=2 sketch=gaussian", 128, FQ_GATE_IP_VAR, 0.5633, 0.03, TABLE_1_6},
+    {"bits=3 sketch=gaussian", 128, FQ_GATE_IP_VAR, 0.1812, 0.03, TABLE_1_6},
+    {"bits=4 sketch=gaussian", 128, FQ_GATE_IP_VAR, 0.0531, 0.03, TABLE_1_6},
+    {"bits=1 sketch=orthogonal", 128, FQ_GATE_IP_VAR, 0.567, 0.03, TABLE_1_6 " (QJL alone)"},
+    {"bits=2 sketch=orthogonal", 64, FQ_GATE_IP_VAR, 0.2017, 0.03, TABLE_1_6},
+    {"bits=3 sketch=orthogonal", 64, FQ_GATE_IP_VAR, 0.0645, 0.03, TABLE_1_6},
+    {"bits=4 sketch=orthogonal", 64, FQ_GATE_IP_VAR, 0.0188, 0.03, TABLE_1_6},
+    {"bits=2 sketch=orthogonal", 128, FQ_GATE_IP_VAR, 0.2047, 0.03, TABLE_1_6},
+    {"bits=3 sketch=orthogonal", 128, FQ_GATE_IP_VAR, 0.0658, 0.03, TABLE_1_6},
+    {"bits=4 sketch=orthogonal", 128, FQ_GATE_IP_VAR, 0.0193, 0.03, TABLE_1_6},
+    {"bits=2 sketch=orthogonal residual=constant", 128, FQ_GATE_IP_VAR, 0.2066, 0.03, TABLE_1_6 " (release)"},
+    {"bits=4 sketch=orthogonal residual=constant", 128, FQ_GATE_IP_VAR, 0.0198, 0.03, TABLE_1_6 " (release)"},
+    {"bits=2 sketch=gaussian", 128, FQ_GATE_SLOPE, 1, 0.01, "methods.md 2.2: unbiased"},
+    {"bits=3 sketch=gaussian", 128, FQ_GATE_SELF_IP, 1, 0.01, "methods.md 2.2: unbiased"},
+    {"bits=1 sketch=orthogonal", 128, FQ_GATE_SLOPE, 1, 0.01, "methods.md 2.2, exact constant"},
+    {"bits=2 sketch=orthogonal", 128, FQ_GATE_SLOPE, 1, 0.01, "methods.md 2.2, exact constant"},
+    {"bits=1 sketch=orthogonal", 64, FQ_GATE_SELF_IP, 1, 0.003, "methods.md 2.2, exact constant"},
+    {"bits=2 sketch=orthogonal rotation=haar", 96, FQ_GATE_SELF_IP, 1, 0.003, "methods.md 2.2, exact constant"},
+};
+
+/* The first stage at b bits is turboquant-mse at b - 1: same codes, and ||r|| is the root of its relative error. */
+static void known_answers(const struct fq_answers *answers) {
+    enum { MAX_RECORD = 256 };
+    const char source[] = "methods.md appendix B, row b - 1, S = 1";
+    const struct fq_streams streams = fq_appendix_b_streams();
+    float x[FQ_APPENDIX_B_DIM], q[FQ_APPENDIX_B_DIM];
+    fq_appendix_b_vectors(x, q);
+    for (int bits = 2; bits <= FQ_APPENDIX_B_BITS + 1; bits++) {
+        struct fq_method_run run;
+        uint8_t record[MAX_RECORD];
+        char text[96];
+        snprintf(text, sizeof text, "bits=%d rotation=rht rounds=1 scalar=fp32", bits);
+        if (fq_method_run_open(&run, &fq_method_turboquant_prod, text, FQ_APPENDIX_B_DIM, &streams) != 0) {
+            answers->emit(answers->sink, text, 1, 0, 0, "the set-up of appendix B failed");
+            continue;
+        }
+        const struct turboquant_prod prod = turboquant_prod_of(&run.params, &run.shape);
+        if (fq_method_run_encode(&run, 1, x, record) == 1) {
+            const double residual = (double)fq_scalar_get(FQ_SCALAR_FP32, record + prod.residual_at);
+            snprintf(text, sizeof text, "sum of code_i (i+1) of the first stage, b=%d", bits);
+            answers->emit(answers->sink, text, fq_appendix_b_code_sum[bits - 2],
+                          fq_appendix_b_code_sum_of(bits - 1, record), 0, source);
+            snprintf(text, sizeof text, "squared norm of the residual, b=%d", bits);
+            answers->emit(answers->sink, text, fq_appendix_b_raw_error[bits - 2], residual * residual, 2e-6, source);
+        } else {
+            answers->emit(answers->sink, text, 1, 0, 0, "the record of appendix B could not be made");
+        }
+        fq_method_run_close(&run);
+    }
+}
+
+const struct fq_method fq_method_turboquant_prod = {
+    .abi = FQ_METHOD_ABI,
+    .name = "turboquant-prod",
+    .role = FQ_CONTENDER,
+    .paper = "Zandieh, Daliri, Hadian, Mirrokni 2025, arXiv 2504.19874, Algorithm 2",
+    .summary = "turboquant-mse at b-1 bits, then a one-bit sketch of the residual: an unbiased inner product",
+    .bits_formula = "(b w + 2 s) / d; w = d or d padded, s = 16 (fp16) or 32 (fp32); one s less for b = 1 or "
+                    "residual=constant",
+    .params = params,
+    .n_params = PROD_PARAMS,
+    .data_oblivious = true,
+    .nominal_bits = nominal_bits,
+    .check = check,
+    .footprint = footprint,
+    .setup = setup,
+    .setup_scratch = setup_scratch,
+    .kernels = {[FQ_REF] = &turboquant_prod_ref},
+    .gates = gates,
+    .n_gates = sizeof gates / sizeof gates[0],
+    .known_answers = known_answers,
+};
