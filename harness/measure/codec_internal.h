@@ -35,7 +35,7 @@ struct fq_codec {
     float *rotated;    /* [chunk vectors][work_dim] */
     float *decoded;    /* [chunk vectors][dim] */
     float *scored;     /* [query chunk][chunk vectors] */
-    float *partial;    /* [workers][dim] */
+    float *partial;    /* [slices][dim], no more slices than workers */
     uint8_t *prepared; /* [query chunk][prepared_bytes] */
     unsigned partial_workers;
 

@@ -14,6 +14,7 @@
 struct stage_run {
     struct fq_codec *codec;
     const struct codec_job *job;
+    size_t grain; /* units of one slice; slices begin at its multiples */
 };
 
 struct fq_call fq_codec_call(const struct fq_codec *codec, unsigned worker) {
@@ -141,7 +142,8 @@ static void stage_work(void *arg, unsigned worker, size_t begin, size_t end) {
         k->decode(&call, n, job->records + begin * f->record_bytes, job->out + begin * g * dim);
         break;
     case FQ_STAGE_ATTEND:
-        k->attend(&call, n, job->records + begin * f->record_bytes, job->weights + begin * g, job->out + worker * dim);
+        k->attend(&call, n, job->records + begin * f->record_bytes, job->weights + begin * g,
+                  job->out + begin / run->grain * dim); /* by slice: one worker may get two */
         break;
     case FQ_STAGE_SCORE:
     case FQ_STAGES:
@@ -159,9 +161,9 @@ int fq_codec_stage(struct fq_codec *codec, const struct codec_job *job, struct f
         codec->worker_ns[w] = 0;
         codec->worker_bad[w] = SIZE_MAX;
     }
-    struct stage_run run = {codec, job};
+    struct stage_run run = {codec, job, (job->units + threads - 1) / threads};
     if (job->units > 0)
-        fq_pool_run(job->units, (job->units + threads - 1) / threads, stage_work, &run);
+        fq_pool_run(job->units, run.grain, stage_work, &run);
     if (job->timed) {
         uint64_t slowest = 0;
         for (unsigned w = 0; w < codec->n_workers; w++)
