@@ -1,9 +1,11 @@
 /* turboquant-prod, reference bodies, in the order of the paper's Algorithm 2.
  *
- *   set-up       first stage of b-1 bits; sketch A with N(0,1) entries  -> setup, in turboquant_prod.c
- *   quantize     idx = first stage of x; r = x - its reconstruction       -> encode, in rotated coordinates of unit
- * norm qjl = sign(A r); output idx, qjl, ||r||                   -> encode dequantize   x~ = x~_mse + sqrt(pi/2)/d
- * ||r|| A^T qjl                  -> decode; score is <q, x~> without x~
+ *   set-up       first stage of b-1 bits; sketch A with N(0,1) entries
+ *                -> setup, in turboquant_prod.c
+ *   quantize     idx = first stage of x; r = x - its reconstruction; qjl = sign(A r); output idx, qjl, ||r||
+ *                -> encode, in rotated coordinates of unit norm
+ *   dequantize   x~ = x~_mse + sqrt(pi/2)/d ||r|| A^T qjl
+ *                -> decode; score is <q, x~> without forming x~
  *
  * The residual and the sketch live in the same, rotated, basis as the first stage: the sketch of a rotated query is
  * then <A R q, qjl>. sign(0) counts as +1. The query stays in float. */
