@@ -33,7 +33,7 @@ struct fq_boot_result {
     double se, df;      /* calibrated standard error (of the logarithm for RATIO), degrees of freedom */
     bool has_interval;  /* false: one seed and one unit, low and high are NaN */
     size_t seeds, tops; /* how many seeds, and how many clusters or units, were resampled */
-    bool by_cluster;    /* tops counts clusters */
+    bool by_label_a;    /* tops counts label_a, else label_b */
 };
 
 struct fq_bootstrap;

@@ -39,32 +39,55 @@ static int allocate(struct fq_design *d, size_t n, bool paired, struct fq_error 
     return 0;
 }
 
+/* Folds `distinct` numbered things into at most `limit` blocks of neighbours. */
+static uint32_t block_of(size_t index, size_t distinct, size_t limit) {
+    return (uint32_t)(distinct <= limit ? index : index * limit / distinct);
+}
+
+/* Clusters that are units themselves (one label_b each), or too many to be worth a level of their own: one cluster,
+ * whose units they are. A cluster's members move with it. */
+static void clusters_as_units(struct fq_design *d, const struct tagged *t, size_t clusters) {
+    size_t seen = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        seen += i > 0 && t[i].s.a != t[i - 1].s.a;
+        d->unit[i] = block_of(seen, clusters, FQ_DESIGN_MAX_UNITS);
+    }
+    d->n_units = clusters < FQ_DESIGN_MAX_UNITS ? clusters : FQ_DESIGN_MAX_UNITS;
+    d->n_clusters = 1;
+    d->cluster_first[0] = 0;
+    d->cluster_first[1] = (uint32_t)d->n_units;
+}
+
 /* Numbers clusters and units of samples that are sorted by (a, b), folding consecutive units into blocks. */
 static int number_units(struct fq_design *d, const struct tagged *t, struct fq_error *err) {
-    size_t n = d->n, clusters = 1;
-    for (size_t i = 1; i < n; i++)
+    size_t n = d->n, clusters = 1, pairs = 1;
+    for (size_t i = 1; i < n; i++) {
         clusters += t[i].s.a != t[i - 1].s.a;
-    d->n_clusters = clusters;
+        pairs += t[i].s.a != t[i - 1].s.a || t[i].s.b != t[i - 1].s.b;
+    }
     d->cluster_first = malloc((clusters + 1) * sizeof *d->cluster_first);
     if (d->cluster_first == NULL)
         return fq_fail(err, FQ_FAILED, "out of memory for %zu clusters", clusters);
-    size_t limit = FQ_DESIGN_MAX_UNITS / clusters;
-    if (limit < 2)
-        limit = 2;
-    size_t begin = 0, unit = 0;
+    d->by_label_a = clusters > 1;
+    if (clusters > 1 && (pairs == clusters || clusters > FQ_DESIGN_MAX_UNITS / 2)) {
+        clusters_as_units(d, t, clusters);
+        return 0;
+    }
+    d->n_clusters = clusters;
+    size_t limit = FQ_DESIGN_MAX_UNITS / clusters, begin = 0, unit = 0;
     for (size_t c = 0; c < clusters; c++) {
         size_t end = begin, distinct = 0;
         while (end < n && t[end].s.a == t[begin].s.a) {
             distinct += end == begin || t[end].s.b != t[end - 1].s.b;
             end++;
         }
-        size_t blocks = distinct < limit ? distinct : limit, seen = 0;
+        size_t seen = 0;
         d->cluster_first[c] = (uint32_t)unit;
         for (size_t i = begin; i < end; i++) {
             seen += i != begin && t[i].s.b != t[i - 1].s.b;
-            d->unit[i] = (uint32_t)(unit + seen * blocks / distinct);
+            d->unit[i] = (uint32_t)unit + block_of(seen, distinct, limit);
         }
-        unit += blocks;
+        unit += distinct < limit ? distinct : limit;
         begin = end;
     }
     d->cluster_first[clusters] = (uint32_t)unit;

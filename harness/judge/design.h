@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 /* Above this many units in all, consecutive units of a cluster are drawn as one block: nothing is lost, since
- * neighbours (tokens) are dependent anyway, and 20,000 vectors then cost no more than 1,000. */
+ * neighbours (tokens) are dependent anyway, and 20,000 vectors then cost no more than 1,000. Clusters of one unit each,
+ * and clusters by the hundreds, are drawn as units. */
 enum { FQ_DESIGN_MAX_UNITS = 1024 };
 
 struct fq_sample {
@@ -27,6 +28,7 @@ struct fq_sample {
 struct fq_design {
     size_t n, n_outer, n_clusters, n_units;
     bool paired;
+    bool by_label_a;         /* the units (or clusters) that are drawn are those of label_a; false: of label_b alone */
     double *x, *y, *weight;  /* [n]; y is NULL unless paired */
     uint32_t *outer, *unit;  /* [n], dense */
     uint32_t *cluster_first; /* [n_clusters + 1]: units of cluster c are [first[c], first[c + 1]) */
