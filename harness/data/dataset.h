@@ -43,6 +43,11 @@ int fq_dataset_generate(const char *kind, size_t n, size_t dim, uint64_t seed, s
                         struct fq_error *err);
 const char *const *fq_generator_names(void); /* NULL-terminated */
 
+/* Narrows a set to the layers layers[n_layers] (0: all) and the first `rows` rows of each matrix (0: all); info
+ * follows. FQ_USAGE when it has fewer; the set is then as it was. */
+int fq_dataset_restrict(struct fq_dataset *set, const size_t *layers, size_t n_layers, size_t rows,
+                        struct fq_error *err);
+
 void fq_dataset_close(struct fq_dataset *set);
 const struct fq_dataset_info *fq_dataset_info(const struct fq_dataset *set);
 
