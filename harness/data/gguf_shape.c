@@ -93,6 +93,11 @@ static int read_shape(const struct gguf_context *g, const char *path, struct fq_
     FQ_TRY(read_count(g, a, "attention.head_count_kv", path, &info->kv_heads, err));
     info->dim = info->heads ? width / info->heads : 0;
     FQ_TRY(read_count(g, a, "attention.key_length", path, &info->dim, err));
+    size_t value_dim = info->dim; /* checked here, because llama.cpp aborts on what its graph does not expect */
+    FQ_TRY(read_count(g, a, "attention.value_length", path, &value_dim, err));
+    if (value_dim != info->dim)
+        return fq_fail(err, FQ_USAGE, "%s: keys have %zu elements and values %zu; only equal lengths are supported",
+                       path, info->dim, value_dim);
     FQ_TRY(read_count(g, a, "vocab_size", path, &info->vocabulary, err));
     id = gguf_find_key(g, "tokenizer.ggml.tokens");
     if (id >= 0 && gguf_get_kv_type(g, id) == GGUF_TYPE_ARRAY)

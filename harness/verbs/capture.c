@@ -83,7 +83,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
             complain(o, "dtype", "float16 or float32", arg);
         return 0;
     case ARGP_KEY_ARG:
-        complain(o, "...", "options only (see fairquant capture --help)", arg);
+        if (!o->bad)
+            (void)fq_fail(o->err, FQ_USAGE,
+                          "capture: '%s' belongs to no option; every input is named, as in --model M (see --help)",
+                          arg);
+        o->bad = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

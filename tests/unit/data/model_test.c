@@ -1,0 +1,318 @@
+/* Models: the hooks see exactly what the cache stores and the scores read, once, in every layout; what they write
+ * reaches the cache; reading changes nothing. On tiny models whose layer 0 is computed here by the book. */
+#include "harness/data/manifest.h"
+#include "harness/data/model.h"
+#include "tests/unit/data/tiny_model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { TOKENS = 5 };
+
+static const int32_t text[TOKENS] = {3, 17, 42, 3, 9};
+
+struct watch {
+    const struct tiny_model *tiny; /* NULL: do not compare */
+    unsigned calls[3][TINY_LAYERS];
+    size_t last_first;
+    double worst;               /* largest deviation from the computation by the book */
+    enum fq_hook_tensor zeroed; /* which tensor is overwritten with zeros */
+    bool zero, fail_at_layer_1;
+};
+
+static int watch_hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
+                      size_t n_heads, size_t dim, float *data, struct fq_error *err) {
+    struct watch *w = arg;
+    assert_true(layer < TINY_LAYERS);
+    assert_int_equal(dim, TINY_DIM);
+    assert_int_equal(n_heads, which == FQ_HOOK_QUERY ? TINY_HEADS : TINY_KV);
+    w->calls[which][layer]++;
+    w->last_first = first_position;
+    static const char letters[3] = {[FQ_HOOK_KEY] = 'k', [FQ_HOOK_VALUE] = 'v', [FQ_HOOK_QUERY] = 'q'};
+    for (size_t t = 0; w->tiny && layer == 0 && t < n_tokens; t++) {
+        double expected[TINY_WIDTH];
+        tiny_project(w->tiny, letters[which], text[first_position + t], first_position + t, expected);
+        for (size_t i = 0; i < n_heads * dim; i++)
+            w->worst = fmax(w->worst, fabs(expected[i] - (double)data[t * n_heads * dim + i]));
+    }
+    if (w->zero && which == w->zeroed)
+        memset(data, 0, n_tokens * n_heads * dim * sizeof *data);
+    if (w->fail_at_layer_1 && layer == 1)
+        return fq_fail(err, FQ_FAILED, "the hook refuses layer %zu", layer);
+    return 0;
+}
+
+static bool have_llama(void) {
+    if (!fq_model_available())
+        print_message("built without libllama: only the refusal is tested\n");
+    return fq_model_available();
+}
+
+static void temporary(char path[64]) {
+    (void)snprintf(path, 64, "/tmp/fq-model-test-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    (void)close(fd);
+}
+
+static struct fq_model *open_tiny(struct tiny_model *tiny, enum tiny_kind kind, size_t context) {
+    char path[64];
+    struct fq_error err = {0};
+    struct fq_model *model = NULL;
+    temporary(path);
+    tiny_build(tiny, kind);
+    tiny_write(tiny, path, 0);
+    int code = fq_model_open(path, context, 1, &model, &err);
+    (void)unlink(path);
+    if (code != 0)
+        print_error("%s\n", err.text);
+    assert_int_equal(code, 0);
+    return model;
+}
+
+static void evaluate(struct fq_model *model, const int32_t *tokens, size_t n, struct watch *w, size_t from,
+                     float *logits) {
+    struct fq_error err = {0};
+    int code = fq_model_eval(model, tokens, n, w ? watch_hook : NULL, w, from, logits, &err);
+    if (code != 0)
+        print_error("%s\n", err.text);
+    assert_int_equal(code, 0);
+}
+
+static double distance(const float *a, const float *b, size_t n) {
+    double worst = 0.0;
+    for (size_t i = 0; i < n; i++)
+        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
+    return worst;
+}
+
+static void check_kind(enum tiny_kind kind) {
+    struct tiny_model tiny;
+    struct fq_model *model = open_tiny(&tiny, kind, 16);
+    const struct fq_model_info *info = fq_model_info(model);
+    assert_int_equal(info->layers, TINY_LAYERS);
+    assert_int_equal(info->heads, TINY_HEADS);
+    assert_int_equal(info->kv_heads, TINY_KV);
+    assert_int_equal(info->dim, TINY_DIM);
+    assert_int_equal(info->vocabulary, TINY_WORDS);
+    assert_int_equal(info->key_bias, kind != TINY_LLAMA);
+
+    static float plain[TOKENS * TINY_WORDS], watched[TOKENS * TINY_WORDS], no_key[TOKENS * TINY_WORDS],
+        no_query[TOKENS * TINY_WORDS], no_value[TOKENS * TINY_WORDS];
+    struct watch w = {.tiny = &tiny};
+    evaluate(model, text, TOKENS, NULL, 0, plain);
+    evaluate(model, text, TOKENS, &w, 0, watched);
+    for (int which = 0; which < 3; which++)
+        for (int l = 0; l < TINY_LAYERS; l++)
+            assert_int_equal(w.calls[which][l], 1);
+    assert_true(w.worst < 1e-4);
+    assert_memory_equal(plain, watched, sizeof plain);
+
+    /* Scores are all zero without keys and without queries alike, so both replacements must do the same. */
+    struct watch key = {.zero = true, .zeroed = FQ_HOOK_KEY}, query = {.zero = true, .zeroed = FQ_HOOK_QUERY};
+    evaluate(model, text, TOKENS, &key, 0, no_key);
+    evaluate(model, text, TOKENS, &query, 0, no_query);
+    assert_true(distance(no_key, plain, TOKENS * TINY_WORDS) > 1e-2);
+    assert_true(distance(no_key, no_query, TOKENS * TINY_WORDS) < 1e-4);
+
+    /* Without values no token sees another: the same token gives the same logits wherever it stands (tokens 0 and 3),
+     * unless its place is in its embedding. */
+    struct watch value = {.zero = true, .zeroed = FQ_HOOK_VALUE};
+    evaluate(model, text, TOKENS, &value, 0, no_value);
+    double same = distance(no_value, no_value + (size_t)3 * TINY_WORDS, TINY_WORDS);
+    assert_true(kind == TINY_GPT2 ? same > 1e-2 : same < 1e-4);
+    assert_true(distance(plain, plain + (size_t)3 * TINY_WORDS, TINY_WORDS) > 1e-2);
+
+    /* Nothing of an earlier evaluation stays behind. */
+    evaluate(model, text, TOKENS, NULL, 0, watched);
+    assert_memory_equal(plain, watched, sizeof plain);
+    uint64_t hook_ns = 0, eval_ns = 0;
+    fq_model_times(model, &hook_ns, &eval_ns);
+    assert_true(hook_ns > 0 && hook_ns < eval_ns);
+    fq_model_close(model);
+    tiny_free(&tiny);
+}
+
+static void separate_projections(void **state) {
+    (void)state;
+    if (have_llama())
+        check_kind(TINY_LLAMA);
+}
+
+static void biased_projections(void **state) {
+    (void)state;
+    if (have_llama())
+        check_kind(TINY_QWEN2);
+}
+
+static void fused_projection(void **state) {
+    (void)state;
+    if (have_llama())
+        check_kind(TINY_GPT2);
+}
+
+/* More tokens than one graph takes: hooks once per graph, logits across the seam. */
+static void window_of_two_graphs(void **state) {
+    (void)state;
+    if (!have_llama())
+        return;
+    enum { LONG = 2100, FROM = 2040 };
+    struct tiny_model tiny;
+    struct fq_model *model = open_tiny(&tiny, TINY_LLAMA, LONG);
+    int32_t *tokens = malloc(LONG * sizeof *tokens);
+    float *rows = malloc((size_t)(LONG - FROM) * TINY_WORDS * sizeof *rows), last[TINY_WORDS];
+    assert_true(tokens && rows);
+    for (int i = 0; i < LONG; i++)
+        tokens[i] = (i * 7 + 3) % TINY_WORDS;
+    struct watch w = {.tiny = NULL};
+    evaluate(model, tokens, LONG, &w, FROM, rows);
+    assert_int_equal(w.calls[FQ_HOOK_KEY][0], 2);
+    assert_int_equal(w.calls[FQ_HOOK_QUERY][1], 2);
+    assert_int_equal(w.last_first, 2048);
+    evaluate(model, tokens, LONG, NULL, LONG - 1, last);
+    assert_true(distance(last, rows + (size_t)(LONG - 1 - FROM) * TINY_WORDS, TINY_WORDS) < 1e-4);
+    evaluate(model, tokens, FROM + 1, NULL, FROM, last);
+    assert_true(distance(last, rows, TINY_WORDS) < 1e-3);
+    free(tokens);
+    free(rows);
+    fq_model_close(model);
+    tiny_free(&tiny);
+}
+
+static void errors_are_sentences(void **state) {
+    (void)state;
+    struct fq_error err = {0};
+    struct fq_model *model = NULL;
+    if (!have_llama()) {
+        assert_int_equal(fq_model_open("x", 16, 1, &model, &err), FQ_USAGE);
+        assert_non_null(strstr(err.text, "make setup"));
+        return;
+    }
+    struct tiny_model tiny;
+    model = open_tiny(&tiny, TINY_LLAMA, 16);
+    float logits[TINY_WORDS];
+    int32_t bad[2] = {1, TINY_WORDS};
+    assert_int_equal(fq_model_eval(model, bad, 2, NULL, NULL, 1, logits, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "token 1 is 50"));
+    assert_int_equal(fq_model_eval(model, text, 0, NULL, NULL, 0, logits, &err), FQ_USAGE);
+    struct watch w = {.fail_at_layer_1 = true};
+    assert_int_equal(fq_model_eval(model, text, 2, watch_hook, &w, 1, logits, &err), FQ_FAILED);
+    assert_string_equal(err.text, "the hook refuses layer 1");
+    evaluate(model, text, 2, NULL, 1, logits); /* and the model goes on working */
+    fq_model_close(model);
+
+    char path[64];
+    temporary(path);
+    tiny_write(&tiny, path, TINY_DIM / 2);
+    assert_int_equal(fq_model_open(path, 16, 1, &model, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "keys have 8 elements and values 4"));
+    tiny_write(&tiny, path, 0);
+    assert_int_equal(fq_model_open(path, TINY_CONTEXT + 1, 1, &model, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "4097"));
+    assert_int_equal(truncate(path, 20000), 0);
+    assert_int_equal(fq_model_open(path, 16, 1, &model, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, path));
+    assert_int_equal(truncate(path, 100), 0);
+    assert_int_equal(fq_model_open(path, 16, 1, &model, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "damaged or incomplete"));
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    (void)fputs("just text\n", f);
+    (void)fclose(f);
+    assert_int_equal(fq_model_open(path, 16, 1, &model, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "GGUF"));
+    assert_null(model);
+    (void)unlink(path);
+    tiny_free(&tiny);
+}
+
+static void shape_and_embeddings_without_weights(void **state) {
+    (void)state;
+    if (!have_llama())
+        return;
+    char path[64];
+    struct fq_error err = {0};
+    struct tiny_model tiny;
+    struct fq_model_info info;
+    temporary(path);
+    tiny_build(&tiny, TINY_QWEN2);
+    tiny_write(&tiny, path, 0);
+    assert_int_equal(fq_model_peek(path, &info, &err), 0);
+    assert_string_equal(info.architecture, "qwen2");
+    assert_int_equal(info.layers, TINY_LAYERS);
+    assert_int_equal(info.heads, TINY_HEADS);
+    assert_int_equal(info.kv_heads, TINY_KV);
+    assert_int_equal(info.dim, TINY_DIM);
+    assert_int_equal(info.train_context, TINY_CONTEXT);
+    assert_int_equal(info.vocabulary, TINY_WORDS);
+    assert_true(info.key_bias);
+
+    struct fq_embeddings *e = NULL;
+    size_t rows = 0, dim = 0;
+    assert_int_equal(fq_embeddings_open(path, &e, &rows, &dim, &err), 0);
+    assert_int_equal(rows, TINY_WORDS);
+    assert_int_equal(dim, TINY_WIDTH);
+    float out[3 * TINY_WIDTH];
+    assert_int_equal(fq_embeddings_rows(e, 11, 3, out, &err), 0);
+    assert_memory_equal(out, tiny_get(&tiny, "token_embd.weight") + (size_t)11 * TINY_WIDTH, sizeof out);
+    assert_int_equal(fq_embeddings_rows(e, TINY_WORDS - 1, 2, out, &err), FQ_USAGE);
+    fq_embeddings_close(e);
+    (void)unlink(path);
+    tiny_free(&tiny);
+}
+
+/* The default model, if it has been set up: stored in four bits, so its rows must be expanded. */
+static void default_model(void **state) {
+    (void)state;
+    char path[4096], sha256[FQ_SHA256_HEX];
+    struct fq_error err = {0};
+    if (!have_llama() || fq_manifest_resolve("smollm2-135m", "model", path, sizeof path, sha256, &err) != 0) {
+        print_message("smollm2-135m is not here: %s\n", err.text);
+        skip();
+    }
+    struct fq_model_info info;
+    assert_int_equal(fq_model_peek("smollm2-135m", &info, &err), 0);
+    assert_string_equal(info.name, "smollm2-135m");
+    assert_int_equal(info.layers, 30);
+    assert_int_equal(info.heads, 9);
+    assert_int_equal(info.kv_heads, 3);
+    assert_int_equal(info.dim, 64);
+    assert_int_equal(info.vocabulary, 49152);
+    assert_int_equal(info.train_context, 8192);
+    assert_false(info.key_bias);
+    struct fq_embeddings *e = NULL;
+    size_t rows = 0, dim = 0;
+    assert_int_equal(fq_embeddings_open(path, &e, &rows, &dim, &err), 0);
+    assert_int_equal(rows, 49152);
+    assert_int_equal(dim, 576);
+    float row[576];
+    assert_int_equal(fq_embeddings_rows(e, 1000, 1, row, &err), 0);
+    double norm = 0.0;
+    for (size_t i = 0; i < dim; i++)
+        norm += (double)row[i] * (double)row[i];
+    assert_true(norm > 0.01 && norm < 1e4);
+    fq_embeddings_close(e);
+
+    struct fq_model *model = NULL;
+    assert_int_equal(fq_model_open("smollm2-135m", 64, 1, &model, &err), 0);
+    int32_t *tokens = NULL;
+    size_t n = 0;
+    assert_int_equal(fq_model_tokenize(model, "The cat sat on the mat", 22, true, &tokens, &n, &err), 0);
+    assert_true(n >= 5 && n <= 8);
+    free(tokens);
+    fq_model_close(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(separate_projections), cmocka_unit_test(biased_projections),
+        cmocka_unit_test(fused_projection),     cmocka_unit_test(window_of_two_graphs),
+        cmocka_unit_test(errors_are_sentences), cmocka_unit_test(shape_and_embeddings_without_weights),
+        cmocka_unit_test(default_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

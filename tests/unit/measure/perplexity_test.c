@@ -1,0 +1,284 @@
+/* Perplexity: its arithmetic against hand-made rows, the known answer of the default model, and arms: an exact codec
+ * changes nothing to the last bit, a coarse one is worse, and both pair with full precision token by token. */
+#include "harness/base/pool.h"
+#include "harness/data/manifest.h"
+#include "harness/measure/perplexity.h"
+#include "harness/measure/ppl_score.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- two codecs of this test alone: coordinates as they are, and rounded to a step ---- */
+
+static const struct fq_param_spec step_param[] = {
+    {.name = "step", .help = "rounding step, 0 for none", .kind = FQ_PARAM_REAL, .min = 0, .max = 100, .def = 0}};
+
+static double nominal(const struct fq_params *p) {
+    (void)p;
+    return 32.0;
+}
+
+static struct fq_footprint footprint(const struct fq_params *p, const struct fq_shape *shape) {
+    (void)p;
+    return (struct fq_footprint){
+        .granularity = 1, .record_bytes = 4 * shape->dim, .work_dim = shape->dim, .prepared_bytes = 4 * shape->dim};
+}
+
+static size_t encode(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
+    double step = call->params->v[0];
+    for (size_t i = 0; i < n_groups * call->shape.dim; i++) {
+        float v = step > 0 ? (float)(step * round((double)y[i] / step)) : y[i];
+        memcpy(records + 4 * i, &v, sizeof v);
+    }
+    return n_groups;
+}
+
+/* One that gives up on the third vector of each call. */
+static size_t encode_refusing(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
+    size_t done = encode(call, n_groups < 2 ? n_groups : 2, y, records);
+    return done;
+}
+
+static void decode(const struct fq_call *call, size_t n_groups, const uint8_t *records, float *x) {
+    memcpy(x, records, 4 * n_groups * call->shape.dim);
+}
+
+static const struct fq_kernels store_kernels = {.encode = encode, .decode = decode};
+static const struct fq_kernels refusing_kernels = {.encode = encode_refusing, .decode = decode};
+static const struct fq_kernels sketch_kernels = {.encode = encode};
+
+#define TEST_METHOD(label, table)                                                                                      \
+    {                                                                                                                  \
+        .abi = FQ_METHOD_ABI, .name = (label), .role = FQ_BASELINE, .paper = "none", .summary = "float32 store",       \
+        .bits_formula = "32", .params = step_param, .n_params = 1, .data_oblivious = true, .nominal_bits = nominal,    \
+        .footprint = footprint, .kernels = {                                                                           \
+            [FQ_REF] = (table)                                                                                         \
+        }                                                                                                              \
+    }
+static const struct fq_method store = TEST_METHOD("store", &store_kernels);
+static const struct fq_method refusing = TEST_METHOD("refusing", &refusing_kernels);
+static const struct fq_method sketch = TEST_METHOD("sketch", &sketch_kernels);
+
+static struct fq_codec *open_codec(const struct fq_method *method, size_t dim, enum fq_tensor tensor, double step) {
+    struct fq_codec_config config = {
+        .method = method, .params = {{step}}, .shape = {dim, tensor}, .seed = 1, .backend = FQ_REF};
+    struct fq_codec *codec = NULL;
+    struct fq_error err = {0};
+    if (fq_codec_open(&config, &codec, &err) != 0)
+        fail_msg("%s", err.text);
+    return codec;
+}
+
+/* ---- arithmetic ---- */
+
+static void scores_of_hand_made_rows(void **state) {
+    (void)state;
+    float even[4] = {2.0F, 2.0F, 2.0F, 2.0F}, one[4] = {0.0F, (float)log(3.0), 0.0F, -200.0F};
+    assert_true(fabs(fq_score_nll(even, 4, 2) - log(4.0)) < 1e-7);
+    assert_true(fabs(fq_score_nll(one, 4, 1) - log(5.0 / 3.0)) < 1e-6); /* 1, 3, 1, 0 out of 5 */
+    assert_true(fabs(fq_score_nll(one, 4, 3) - (200.0 + log(5.0))) < 1e-4);
+    /* KL((1/5, 3/5, 1/5, 0) || uniform) = log 4 - H */
+    double kl = log(4.0) + 0.6 * log(0.6) + 0.4 * log(0.2);
+    assert_true(fabs(fq_score_kl(one, even, 4) - kl) < 1e-6);
+    double back = -0.25 * (2 * log(0.8) + log(2.4) - 200.0 - log(5.0) + log(4.0));
+    assert_true(fabs(fq_score_kl(even, one, 4) - back) < 1e-4);
+    assert_true(fq_score_kl(one, one, 4) == 0.0);
+    assert_int_equal(fq_score_top1(one, 4), 1);
+    assert_int_equal(fq_score_top1(even, 4), 0);
+}
+
+/* ---- on the default model ---- */
+
+/* The corpus that is here for sure once the project is set up; the literature's, if it can be found. */
+static bool have(const char *name, const char *kind) {
+    char path[4096], sha256[FQ_SHA256_HEX];
+    struct fq_error err = {0};
+    if (fq_manifest_resolve(name, kind, path, sizeof path, sha256, &err) == 0)
+        return true;
+    print_message("not here, so this test is skipped: %s\n", err.text);
+    return false;
+}
+
+static struct fq_ppl_reference *open_reference(const char *corpus, size_t context, size_t chunks) {
+    struct fq_ppl_config config = {
+        .model = "smollm2-135m", .corpus = corpus, .context = context, .chunks = chunks, .threads = 2};
+    struct fq_ppl_reference *ref = NULL;
+    struct fq_error err = {0};
+    if (fq_ppl_reference_open(&config, &ref, &err) != 0)
+        fail_msg("%s", err.text);
+    return ref;
+}
+
+static void known_answer(void **state) {
+    (void)state;
+    if (!fq_model_available() || !have("smollm2-135m", "model") || !have("wikitext-2", "corpus"))
+        skip();
+    struct fq_ppl_reference *ref = open_reference("wikitext-2", 512, 8);
+    const struct fq_ppl_info *info = fq_ppl_reference_info(ref);
+    assert_int_equal(info->scored, 255);
+    char printed[32];
+    (void)snprintf(printed, sizeof printed, "%.4f", info->perplexity);
+    assert_string_equal(printed, "23.7145");
+    double first = exp(info->chunk_nll[0] / 255.0), third = 0.0;
+    for (int c = 0; c < 3; c++)
+        third += info->chunk_nll[c] / (3 * 255.0);
+    assert_true(fabs(first - 12.6015) < 5e-5);
+    assert_true(fabs(exp(third) - 22.3287) < 5e-5);
+    fq_ppl_reference_close(ref);
+}
+
+enum { CONTEXT = 64, CHUNKS = 2, SCORED = CONTEXT - 1 - CONTEXT / 2 };
+
+static double weighted_mean(const struct fq_series *s) {
+    double sum = 0.0, weight = 0.0;
+    for (size_t i = 0; i < s->n; i++) {
+        double w = s->weight ? s->weight[i] : 1.0;
+        sum += w * s->value[i];
+        weight += w;
+    }
+    return sum / weight;
+}
+
+static const struct fq_series *find(const struct fq_series_list *list, const char *metric, const char *tensor) {
+    const struct fq_series *s = fq_series_find(list, metric, tensor);
+    assert_non_null(s);
+    return s;
+}
+
+static void exact_codec_changes_no_bit(struct fq_ppl_reference *ref) {
+    const struct fq_ppl_info *info = fq_ppl_reference_info(ref);
+    struct fq_codec *key = open_codec(&store, info->model->dim, FQ_KEY, 0.0);
+    struct fq_codec *value = open_codec(&store, info->model->dim, FQ_VALUE, 0.0);
+    struct fq_series_list list = {0};
+    struct fq_ppl_arm_result result;
+    struct fq_error err = {0};
+    assert_int_equal(fq_ppl_arm(ref, key, value, NULL, NULL, &list, &result, &err), 0);
+    assert_memory_equal(&result.perplexity, &info->perplexity, sizeof(double));
+    assert_true(fabs(exp(weighted_mean(find(&list, "perplexity", "kv"))) - info->perplexity) < 1e-9);
+    const struct fq_series *kl = find(&list, "kl", "kv"), *same = find(&list, "top1_agreement", "kv");
+    const struct fq_series *delta = find(&list, "delta_log_ppl", "kv");
+    assert_int_equal(kl->n, CHUNKS * SCORED);
+    assert_int_equal(same->n, CHUNKS * SCORED);
+    assert_int_equal(delta->n, CHUNKS);
+    for (size_t i = 0; i < kl->n; i++) {
+        assert_true(kl->value[i] == 0.0);
+        assert_true(same->value[i] == 1.0);
+        assert_int_equal(kl->label_a[i], i / SCORED);
+        assert_int_equal(kl->label_b[i], i % SCORED);
+    }
+    for (size_t i = 0; i < delta->n; i++)
+        assert_true(delta->value[i] == 0.0);
+    size_t vectors = CHUNKS * CONTEXT * info->model->layers * info->model->kv_heads;
+    assert_int_equal(result.key.vectors, vectors);
+    assert_int_equal(result.value.record_bytes, vectors * info->model->dim * 4);
+    assert_true(result.rate_bits == 32.0);
+    assert_true(result.hook_ns > 0 && result.hook_ns < result.eval_ns);
+    assert_string_equal(fq_codec_complaint(key), "");
+    fq_series_list_free(&list);
+    fq_codec_close(key);
+    fq_codec_close(value);
+}
+
+static void coarser_is_worse(struct fq_ppl_reference *ref) {
+    const struct fq_ppl_info *info = fq_ppl_reference_info(ref);
+    static const double steps[2] = {0.25, 4.0};
+    double kl[2], perplexity[2], agreement[2];
+    for (int i = 0; i < 2; i++) {
+        struct fq_codec *key = open_codec(&store, info->model->dim, FQ_KEY, steps[i]);
+        struct fq_series_list list = {0};
+        struct fq_ppl_arm_result result;
+        struct fq_error err = {0};
+        assert_int_equal(fq_ppl_arm(ref, key, NULL, NULL, NULL, &list, &result, &err), 0);
+        kl[i] = weighted_mean(find(&list, "kl", "key"));
+        agreement[i] = weighted_mean(find(&list, "top1_agreement", "key"));
+        perplexity[i] = result.perplexity;
+        double delta = weighted_mean(find(&list, "delta_log_ppl", "key"));
+        assert_true(fabs(delta - log(result.perplexity / info->perplexity)) < 1e-9);
+        assert_int_equal(result.value.vectors, 0);
+        fq_series_list_free(&list);
+        fq_codec_close(key);
+    }
+    assert_true(kl[0] > 1e-6 && kl[1] > 10.0 * kl[0]);
+    assert_true(perplexity[1] > perplexity[0]);
+    assert_true(agreement[1] < agreement[0] && agreement[0] <= 1.0);
+}
+
+static void refusals_are_sentences(struct fq_ppl_reference *ref) {
+    size_t dim = fq_ppl_reference_info(ref)->model->dim;
+    struct fq_series_list list = {0};
+    struct fq_ppl_arm_result result;
+    struct fq_error err = {0};
+    struct fq_codec *codec = open_codec(&refusing, dim, FQ_VALUE, 0.0);
+    assert_int_not_equal(fq_ppl_arm(ref, NULL, codec, NULL, NULL, &list, &result, &err), 0);
+    assert_non_null(strstr(err.text, "value of layer 0, KV head 0, tokens 0 to 63"));
+    fq_codec_close(codec);
+    fq_series_list_free(&list);
+    memset(&list, 0, sizeof list);
+    codec = open_codec(&sketch, dim, FQ_KEY, 0.0);
+    assert_int_equal(fq_ppl_arm(ref, codec, NULL, NULL, NULL, &list, &result, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "decodes no key"));
+    fq_codec_close(codec);
+    fq_series_list_free(&list);
+}
+
+static void arms_of_the_default_model(void **state) {
+    (void)state;
+    if (!fq_model_available() || !have("smollm2-135m", "model") || !have("jargon", "corpus"))
+        skip();
+    struct fq_ppl_reference *ref = open_reference("jargon", CONTEXT, CHUNKS);
+    exact_codec_changes_no_bit(ref);
+    coarser_is_worse(ref);
+    refusals_are_sentences(ref);
+    exact_codec_changes_no_bit(ref); /* a failed arm leaves the reference usable */
+    fq_ppl_reference_close(ref);
+}
+
+static void bad_configurations(void **state) {
+    (void)state;
+    struct fq_ppl_config config = {
+        .model = "smollm2-135m", .corpus = "jargon", .context = 3, .chunks = 1, .threads = 1};
+    struct fq_ppl_reference *ref = NULL;
+    struct fq_error err = {0};
+    assert_int_equal(fq_ppl_reference_open(&config, &ref, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "context 3"));
+    assert_null(ref);
+    if (!fq_model_available() || !have("smollm2-135m", "model"))
+        skip();
+    config.context = 512;
+    config.chunks = 2;
+    char path[] = "/tmp/fq-short-corpus-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *f = fdopen(fd, "w");
+    assert_non_null(f);
+    (void)fputs("One short line of text.\n", f);
+    (void)fclose(f);
+    config.corpus = path;
+    assert_int_equal(fq_ppl_reference_open(&config, &ref, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "2 chunks of 512 tokens need 1024, the corpus has"));
+    assert_null(ref);
+    (void)remove(path);
+}
+
+static int start_pool(void **state) {
+    (void)state;
+    struct fq_error err = {0};
+    return fq_pool_start(1, &err);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scores_of_hand_made_rows),
+        cmocka_unit_test(bad_configurations),
+        cmocka_unit_test(arms_of_the_default_model),
+        cmocka_unit_test(known_answer),
+    };
+    return cmocka_run_group_tests(tests, start_pool, NULL);
+}
