@@ -321,6 +321,10 @@ const struct fq_footprint *fq_codec_footprint(const struct fq_codec *codec) {
     return &codec->footprint;
 }
 
+const struct fq_codec_config *fq_codec_configuration(const struct fq_codec *codec) {
+    return &codec->config;
+}
+
 void fq_codec_bytes(const struct fq_codec *codec, struct fq_bytes *out) {
     *out = codec->bytes;
 }

@@ -39,6 +39,7 @@ struct fq_codec;
 int fq_codec_open(const struct fq_codec_config *config, struct fq_codec **out, struct fq_error *err);
 void fq_codec_close(struct fq_codec *codec);
 const struct fq_footprint *fq_codec_footprint(const struct fq_codec *codec);
+const struct fq_codec_config *fq_codec_configuration(const struct fq_codec *codec); /* train is NULL by now */
 
 /* Checks x finite, rotates, encodes x[n][dim] into records owned by the codec (replacing earlier ones). The n mod
  * granularity last vectors stay as a float16 tail, counted in bytes. Errors name method, vector and cause. */

@@ -7,13 +7,14 @@
  *
  * KV sets. A matrix is one (layer, KV head); it is encoded window by window (dataset context), as a cache would be.
  * label_a = layer * kv_heads + kv_head ("layer and head"; query-side metrics use layer * heads + head), label_b = 0 or
- * the window. Vector sets and generated vectors. label_a = vector, or the block of 64 vectors that a sample averages.
+ * the window. Vector sets and generated vectors. label_a = vector, or the block of 64 vectors that a sample averages
+ * (weight: how many).
  *
  * Metrics (d = dim, e = x - xhat, est = the method's estimate of t = <q, x>; "decode, then dot product" stands in where
  * a method has no score stage):
  *   distortion
  *     rel_mse            ||e||^2 / ||x||^2, mean over vectors (KV: one sample per layer and head; else one per vector).
- *                        A zero vector counts ||e||^2 over the mean energy of its matrix.
+ *                        A zero vector counts ||e||^2 over the mean energy of the window or block it is in.
  *     energy_mse         sum ||e||^2 / sum ||x||^2 of the same vectors (weights: energy)
  *     cosine             <x, xhat> / (||x|| ||xhat||), mean over vectors
  *   inner product of generated and vector data, queries built at rho = <q,x> / (||q|| ||x||):
@@ -21,7 +22,7 @@
  *     ip_slope_rho50 _rho90 _rho100      est / t, mean: 1 = unbiased
  *     ip_rmse_sqrtd_rho0 _rho50 _rho90 _rho100   sqrt(d) (est - t) / (||q|| ||x||), statistic rms
  *     ip_tail_2 .. _6    share of independent-query errors beyond k standard deviations
- *     ip_sq_error        (est - t)^2 / (||q|| ||x||)^2 at rho 0, per pair
+ *     ip_sq_error        (est - t)^2 / (||q|| ||x||)^2 at rho 0
  *     ip_bias_binK, ip_true_binK   K = 0..9: mean signed error and mean rho of queries with rho in [K/10, (K+1)/10)
  *   inner product with real queries (KV sets and sets with queries):
  *     ip_slope           slope of the regression of est on t, per layer and query head (or per query)
@@ -58,12 +59,13 @@ struct fq_measure_options {
 /* All metrics, seed 1, every window, 4 positions, 4096 vectors, 64 queries. */
 void fq_measure_options_default(struct fq_measure_options *options);
 
-/* Measures `tensor` of `set` with `codec` (whose shape must match) and appends series to `list`. A metric that the data
- * or the method cannot give (attention on plain vectors; no decode and no score) is an error that says so: nothing is
- * left out in silence. FQ_MEASURE_ATTENTION on plain vectors is the one exception that callers may ask about first: */
+/* Can this metric be had from this data and this codec? Attention needs a KV set with queries (and values, for tensor
+ * value); inner products of a KV set need keys and queries; distortion needs a decode stage. */
 bool fq_measure_possible(unsigned metric, const struct fq_dataset_info *info, const struct fq_codec *codec);
-int fq_measure_dataset(struct fq_codec *codec, struct fq_dataset *set, enum fq_tensor tensor,
-                       const struct fq_measure_options *options, struct fq_series_list *list, struct fq_error *err);
+/* Measures the tensor that the codec was opened for and appends series to `list`. A metric that is asked for and not
+ * possible is FQ_USAGE, and says why: nothing is left out in silence. */
+int fq_measure_dataset(struct fq_codec *codec, struct fq_dataset *set, const struct fq_measure_options *options,
+                       struct fq_series_list *list, struct fq_error *err);
 
 /* Bytes since the codec was opened. `tensor` is a label: "key", "value", "vectors". */
 int fq_measure_bytes(const struct fq_codec *codec, const char *tensor, struct fq_series_list *list,
