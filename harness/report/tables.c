@@ -86,10 +86,10 @@ static void put_estimate(struct fq_table_cell *cell, const struct fq_estimate *e
     fq_table_estimate(cell, e->value, e->low, e->high);
     if (fq_has_flag(e->flags, "below-noise-floor"))
         note(cell, "below noise floor");
-    if (fq_has_flag(e->flags, "one-seed"))
-        note(cell, "one seed");
     if (fq_has_flag(e->flags, "single-unit"))
         note(cell, "one unit");
+    if (fq_has_flag(e->flags, "sample-maximum"))
+        note(cell, "maximum of the sample");
 }
 
 static void put_name(struct fq_table_row *row, const struct fq_subject *s) {
@@ -98,6 +98,8 @@ static void put_name(struct fq_table_row *row, const struct fq_subject *s) {
         note(&row->cell[0], "negative control");
     if (fq_has_flag(s->first->flags, "partial"))
         note(&row->cell[0], "partial run");
+    if (fq_has_flag(s->first->flags, "one-seed"))
+        note(&row->cell[0], "one seed");
     fq_print_exact(s->first->rate_bits, row->cell[1].text);
 }
 
