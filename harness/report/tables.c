@@ -42,6 +42,17 @@ static const struct head model_heads[] = {
     {NULL, NULL, NULL},
 };
 
+/* Times of rows that are listed apart; the table of equal rows goes by stages. */
+static const struct head speed_heads[] = {
+    {"ns_rotate", "rotate", "ns/vector"},
+    {"ns_encode", "encode", "ns/vector"},
+    {"ns_prepare", "prepare", "ns/query"},
+    {"ns_score", "score", "ns/pair"},
+    {"ns_decode", "decode", "ns/vector"},
+    {"ns_attend", "attend", "ns/vector"},
+    {NULL, NULL, NULL},
+};
+
 static const struct head bytes_heads[] = {
     {"rate_bits", "measured rate", "bits/coord."},   {"record_bytes", "record", "bytes/vector"},
     {"side_bytes", "of it no code", "bytes/vector"}, {"tail_bytes", "float16 tail", "bytes/vector"},
@@ -103,6 +114,17 @@ static void put_name(struct fq_table_row *row, const struct fq_subject *s) {
     fq_print_exact(s->first->rate_bits, row->cell[1].text);
 }
 
+/* The metrics of a list that the scope has; metrics[32] ends with NULL. */
+static size_t present(const struct fq_estimates *e, const struct fq_scope *scope, const struct head *heads,
+                      const char **metrics) {
+    size_t n = 0;
+    for (const struct head *h = heads; h->metric != NULL && n < 31; h++)
+        if (fq_scope_has(e, scope, h->metric))
+            metrics[n++] = h->metric;
+    metrics[n] = NULL;
+    return n;
+}
+
 /* "Interval: 95 %, by resampling seed, layer and head; 3 seeds." from the rows that are shown. */
 static void describe_sampling(const struct fq_estimates *e, const struct fq_scope *scope, const struct head *heads,
                               char *out, size_t size) {
@@ -132,46 +154,35 @@ static void describe_sampling(const struct fq_estimates *e, const struct fq_scop
                  units[0] != '\0' ? units : "nothing", seeds_low, seeds_high);
 }
 
-/* One table of a scope: equal rows, or those apart. `by_class`: a heading for each rate class. */
+/* The equal rows of a scope, a heading for each rate class. */
 static int scope_table(const struct fq_estimates *e, const struct fq_scope *scope, const struct head *heads,
-                       enum fq_section section, const char *what, bool apart, struct fq_tables *tables,
-                       struct fq_error *err) {
+                       enum fq_section section, const char *what, struct fq_tables *tables, struct fq_error *err) {
     const char *metrics[32];
-    size_t n_metrics = 0;
-    for (const struct head *h = heads; h->metric != NULL; h++)
-        if (fq_scope_has(e, scope, h->metric))
-            metrics[n_metrics++] = h->metric;
-    metrics[n_metrics] = NULL;
+    size_t n_metrics = present(e, scope, heads, metrics);
     if (n_metrics == 0)
         return FQ_OK;
     struct fq_subject *subjects;
     size_t n, shown = 0;
     FQ_TRY(fq_subjects(e, scope, metrics, &subjects, &n, err));
     for (size_t i = 0; i < n; i++)
-        shown += subjects[i].unequal == apart;
+        shown += !subjects[i].unequal;
     if (shown == 0) {
         free(subjects);
         return FQ_OK;
     }
     char scope_name[192], id[256], title[288], sampling[512];
     fq_scope_title(scope, scope_name, sizeof scope_name);
-    snprintf(id, sizeof id, "%s-%s%s", what, scope_name, apart ? "-apart" : "");
-    snprintf(title, sizeof title, "%s: %s%s", scope_name,
-             section == FQ_SECTION_MODEL ? "the model with a quantized cache" : "quality by rate class",
-             apart ? " (listed apart: not equal by the contract)" : "");
+    snprintf(id, sizeof id, "%s-%s", what, scope_name);
+    snprintf(title, sizeof title, "%s: %s", scope_name,
+             section == FQ_SECTION_MODEL ? "the model with a quantized cache" : "quality by rate class");
     struct fq_table *t = add_table(tables, section, id, title, err);
     int code = t == NULL ? err->code : FQ_OK;
     if (code == FQ_OK) {
         describe_sampling(e, scope, heads, sampling, sizeof sampling);
-        snprintf(t->caption, sizeof t->caption, "%s%s",
-                 apart ? "The audit found these rows unequal to the others of their rate class in the field named; "
-                         "their numbers must not be compared with the table before. "
-                       : "Rate: bits per coordinate from the bytes written, everything included. ",
-                 sampling);
+        snprintf(t->caption, sizeof t->caption,
+                 "Rate: bits per coordinate from the bytes written, everything included. %s", sampling);
         fq_table_column(t, "method", "", false);
         fq_table_column(t, "rate", "bits/coord.", true);
-        if (apart)
-            fq_table_column(t, "field that differs", "", false);
         for (const struct head *h = heads; h->metric != NULL; h++)
             if (fq_scope_has(e, scope, h->metric) && t->n_columns < FQ_TABLE_COLUMNS)
                 fq_table_column(t, h->title, h->unit, true);
@@ -179,7 +190,7 @@ static int scope_table(const struct fq_estimates *e, const struct fq_scope *scop
     const char *in_class = NULL;
     for (size_t i = 0; i < n && code == FQ_OK; i++) {
         const struct fq_subject *s = &subjects[i];
-        if (s->unequal != apart)
+        if (s->unequal)
             continue;
         if (in_class == NULL || strcmp(in_class, s->first->rate_class) != 0) {
             in_class = s->first->rate_class;
@@ -191,11 +202,65 @@ static int scope_table(const struct fq_estimates *e, const struct fq_scope *scop
             break;
         }
         put_name(row, s);
-        size_t c = 2;
-        if (apart)
-            snprintf(row->cell[c++].text, sizeof row->cell[0].text, "%s", s->field);
-        for (size_t m = 0; m < n_metrics && c < t->n_columns; m++)
-            put_estimate(&row->cell[c++], fq_estimate_of(e, scope, s, metrics[m]));
+        for (size_t m = 0; m < n_metrics && m + 2 < t->n_columns; m++)
+            put_estimate(&row->cell[m + 2], fq_estimate_of(e, scope, s, metrics[m]));
+    }
+    free(subjects);
+    return code;
+}
+
+/* One instance of a list of rows apart: a heading that names what differs, then one line per metric. */
+static int list_one(const struct fq_estimates *e, const struct fq_scope *scope, const struct fq_subject *s,
+                    const struct head *heads, struct fq_table *t, struct fq_error *err) {
+    FQ_TRY(fq_table_heading(t, err, "%s: differs in %s", s->first->label, s->field));
+    for (const struct head *h = heads; h->metric != NULL; h++) {
+        const struct fq_estimate *value = fq_estimate_of(e, scope, s, h->metric);
+        if (value == NULL)
+            continue;
+        struct fq_table_row *row = fq_table_row(t, err);
+        if (row == NULL)
+            return err->code;
+        snprintf(row->cell[0].text, sizeof row->cell[0].text, "%s", h->title);
+        snprintf(row->cell[1].text, sizeof row->cell[1].text, "%s", h->unit);
+        fq_print_exact(s->first->rate_bits, row->cell[2].text);
+        put_estimate(&row->cell[3], value);
+    }
+    return FQ_OK;
+}
+
+/* The rows that the audit objects to, one below the other and not side by side. */
+static int list_apart(const struct fq_estimates *e, const struct fq_scope *scope, const struct head *heads,
+                      enum fq_section section, const char *what, struct fq_tables *tables, struct fq_error *err) {
+    const char *metrics[32];
+    if (present(e, scope, heads, metrics) == 0)
+        return FQ_OK;
+    struct fq_subject *subjects;
+    size_t n;
+    FQ_TRY(fq_subjects(e, scope, metrics, &subjects, &n, err));
+    char scope_name[192], id[256], title[288];
+    fq_scope_title(scope, scope_name, sizeof scope_name);
+    snprintf(id, sizeof id, "%s-%s-apart", what, scope_name);
+    snprintf(title, sizeof title, "%s: listed apart, %s", scope_name, what);
+    struct fq_table *t = NULL;
+    int code = FQ_OK;
+    for (size_t i = 0; i < n && code == FQ_OK; i++) {
+        if (!subjects[i].unequal)
+            continue;
+        if (t == NULL) {
+            t = add_table(tables, section, id, title, err);
+            if (t == NULL) {
+                code = err->code;
+                break;
+            }
+            snprintf(t->caption, sizeof t->caption,
+                     "The audit found that these were not measured under equal conditions, and names the field that "
+                     "differs. Each number stands for itself; comparing them would compare the conditions.");
+            fq_table_column(t, "metric", "", false);
+            fq_table_column(t, "unit", "", false);
+            fq_table_column(t, "rate", "bits/coord.", true);
+            fq_table_column(t, "value", "", true);
+        }
+        code = list_one(e, scope, &subjects[i], heads, t, err);
     }
     free(subjects);
     return code;
@@ -205,7 +270,7 @@ bool fq_time_is_impossible(const struct fq_estimate *time, const struct fq_estim
     return time != NULL && floor != NULL && isfinite(time->high) && isfinite(floor->low) && time->high < floor->low;
 }
 
-static int speed_stage(const struct fq_estimates *e, const struct fq_scope *scope, const char *stage, bool apart,
+static int speed_stage(const struct fq_estimates *e, const struct fq_scope *scope, const char *stage,
                        struct fq_table *t, struct fq_error *err) {
     char ns[56], moved[56], floor_ns[56], over[56];
     snprintf(ns, sizeof ns, "ns_%s", stage);
@@ -220,7 +285,7 @@ static int speed_stage(const struct fq_estimates *e, const struct fq_scope *scop
     bool headed = false;
     for (size_t i = 0; i < n && code == FQ_OK; i++) {
         const struct fq_subject *s = &subjects[i];
-        if (s->unequal != apart)
+        if (s->unequal)
             continue;
         if (!headed)
             code = fq_table_heading(t, err, "%s (per %s)", stage,
@@ -237,8 +302,6 @@ static int speed_stage(const struct fq_estimates *e, const struct fq_scope *scop
         const struct fq_estimate *floor = fq_estimate_of(e, scope, s, floor_ns);
         put_name(row, s);
         size_t c = 2;
-        if (apart)
-            snprintf(row->cell[c++].text, sizeof row->cell[0].text, "%s", s->field);
         put_estimate(&row->cell[c], time);
         if (fq_time_is_impossible(time, floor))
             note(&row->cell[c], "impossible: below its floor");
@@ -250,33 +313,29 @@ static int speed_stage(const struct fq_estimates *e, const struct fq_scope *scop
     return code;
 }
 
-static int speed_table(const struct fq_estimates *e, const struct fq_scope *scope, bool apart, struct fq_tables *tables,
+static int speed_table(const struct fq_estimates *e, const struct fq_scope *scope, struct fq_tables *tables,
                        struct fq_error *err) {
     char scope_name[192], id[256], title[288];
     fq_scope_title(scope, scope_name, sizeof scope_name);
-    snprintf(id, sizeof id, "speed-%s%s", scope_name, apart ? "-apart" : "");
-    snprintf(title, sizeof title, "%s: time by stage%s", scope_name,
-             apart ? " (listed apart: not equal by the contract)" : "");
+    snprintf(id, sizeof id, "speed-%s", scope_name);
+    snprintf(title, sizeof title, "%s: time by stage", scope_name);
     struct fq_table *t = add_table(tables, FQ_SECTION_SPEED, id, title, err);
     if (t == NULL)
         return err->code;
-    const struct head only[] = {{"ns_encode", "", ""}, {"ns_score", "", ""}, {"ns_decode", "", ""}, {NULL, NULL, NULL}};
     char sampling[512];
-    describe_sampling(e, scope, only, sampling, sizeof sampling);
+    describe_sampling(e, scope, speed_heads, sampling, sizeof sampling);
     snprintf(t->caption, sizeof t->caption,
-             "%sMedian over blocks. Floor: the bytes that the stage must move over the read bandwidth of this machine, "
+             "Median over blocks. Floor: the bytes that the stage must move over the read bandwidth of this machine, "
              "measured in the same process with as many threads; a time below it is no time of this work. %s",
-             apart ? "Not to be compared with the table before: the field named differs. " : "", sampling);
+             sampling);
     fq_table_column(t, "method", "", false);
     fq_table_column(t, "rate", "bits/coord.", true);
-    if (apart)
-        fq_table_column(t, "field that differs", "", false);
     fq_table_column(t, "time", "ns", true);
     fq_table_column(t, "bytes moved", "bytes", true);
     fq_table_column(t, "floor", "ns", true);
     fq_table_column(t, "time over floor", "", true);
     for (int stage = 0; stage < FQ_STAGES; stage++)
-        FQ_TRY(speed_stage(e, scope, fq_stage_name((enum fq_stage)stage), apart, t, err));
+        FQ_TRY(speed_stage(e, scope, fq_stage_name((enum fq_stage)stage), t, err));
     if (t->n_rows == 0) {
         fq_table_free(t);
         tables->n--;
@@ -334,16 +393,16 @@ int fq_tables_build(const struct fq_estimates *e, struct fq_tables *out, struct 
     size_t n;
     FQ_TRY(fq_scopes(e, NULL, &scopes, &n, err));
     int code = FQ_OK;
-    for (size_t i = 0; i < n && code == FQ_OK; i++)
-        for (int apart = 0; apart < 2 && code == FQ_OK; apart++) {
-            bool model = strcmp(scopes[i].kind, "model") == 0, speed = strcmp(scopes[i].kind, "speed") == 0;
-            if (speed)
-                code = speed_table(e, &scopes[i], apart != 0, out, err);
-            else
-                code = scope_table(e, &scopes[i], model ? model_heads : quality_heads,
-                                   model ? FQ_SECTION_MODEL : FQ_SECTION_QUALITY, model ? "model" : "quality",
-                                   apart != 0, out, err);
-        }
+    for (size_t i = 0; i < n && code == FQ_OK; i++) {
+        bool model = strcmp(scopes[i].kind, "model") == 0, speed = strcmp(scopes[i].kind, "speed") == 0;
+        enum fq_section section = speed ? FQ_SECTION_SPEED : model ? FQ_SECTION_MODEL : FQ_SECTION_QUALITY;
+        const char *what = speed ? "speed" : model ? "model" : "quality";
+        const struct head *heads = speed ? speed_heads : model ? model_heads : quality_heads;
+        code =
+            speed ? speed_table(e, &scopes[i], out, err) : scope_table(e, &scopes[i], heads, section, what, out, err);
+        if (code == FQ_OK)
+            code = list_apart(e, &scopes[i], heads, section, what, out, err);
+    }
     if (code == FQ_OK)
         code = bytes_table(e, scopes, n, out, err);
     free(scopes);
