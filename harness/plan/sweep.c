@@ -95,7 +95,7 @@ static int check_fixed(struct fq_tree *tree, const struct fq_sweep_override *ove
     s->threads = override->threads ? override->threads : (unsigned)v;
     FQ_TRY(ranged(tree, root, "workers", 1, 1024, s->threads, &v, err));
     s->workers = (unsigned)v;
-    FQ_TRY(ranged(tree, root, "queries", 1, 100000, 64, &v, err));
+    FQ_TRY(ranged(tree, root, "queries", 1, 100000, 4, &v, err));
     s->queries = (size_t)v;
     FQ_TRY(ranged(tree, root, "speed_vectors", 1, 100000000, 2048, &v, err));
     s->speed_vectors = (size_t)v;

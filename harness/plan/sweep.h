@@ -46,7 +46,8 @@ struct fq_sweep_data {
     size_t *layers, n_layers; /* KV: which; 0: all */
     size_t rows;              /* tokens or vectors used; 0: all */
     size_t dim;               /* generated sets; else 0 until opened */
-    uint64_t seed;            /* generated sets: of the data and query streams */
+    uint64_t seed;            /* generated sets: of the data stream */
+    unsigned metrics;         /* enum fq_sweep_metric */
     int line;
 };
 
@@ -79,7 +80,7 @@ struct fq_sweep {
     unsigned threads, workers;
     uint64_t *seeds;
     size_t n_seeds;
-    size_t processes, blocks, queries, speed_vectors;
+    size_t processes, blocks, queries, speed_vectors; /* queries: positions per window and query head */
     uint64_t order_seed;
     unsigned metrics;
     struct fq_sweep_data *data;

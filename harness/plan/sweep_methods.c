@@ -209,6 +209,9 @@ static void write_label(const struct fq_sweep *sweep, struct fq_sweep_instance *
 /* A method without a random stream gives the same bytes for every seed: more seeds would only look like evidence. */
 static void cut_seeds(struct fq_sweep_instance *at) {
     const struct fq_shape shape = {64, FQ_KEY};
+    struct fq_error refused;
+    if (fq_params_check(at->method, &at->params, &shape, &refused) != 0)
+        return; /* no footprint to ask for; seeds are then kept */
     if (at->method->footprint(&at->params, &shape).shared_bytes == 0)
         at->n_seeds = 1;
 }

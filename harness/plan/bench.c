@@ -1,0 +1,284 @@
+/* Runs codec and model cells: opens what they need, calls the measurement, writes down the facts.
+ *
+ * It must not decide what runs when (run.c), and it must not let a failure out: a cell that fails says why and the
+ * sweep goes on. */
+#include "harness/plan/bench.h"
+
+#include "harness/base/cpu.h"
+#include "harness/base/placement.h"
+#include "harness/base/random.h"
+#include "harness/measure/measures.h"
+#include "harness/plan/bench_internal.h"
+#include "harness/plan/observe.h"
+#include "harness/plan/sources.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int fq_bench_open(const struct fq_plan *plan, struct fq_bench **out, struct fq_error *err) {
+    struct fq_bench *b = calloc(1, sizeof *b);
+    if (!b)
+        return fq_fail(err, FQ_FAILED, "out of memory");
+    b->plan = plan;
+    b->timed = calloc(plan->sweep->n_instances, sizeof *b->timed);
+    if (!b->timed) {
+        free(b);
+        return fq_fail(err, FQ_FAILED, "out of memory");
+    }
+    *out = b;
+    return 0;
+}
+
+void fq_bench_rest(struct fq_bench *bench) {
+    fq_bench_speed_close(bench);
+    fq_ppl_reference_close(bench->reference);
+    bench->reference = NULL;
+    fq_dataset_close(bench->set);
+    bench->set = NULL;
+}
+
+void fq_bench_close(struct fq_bench *bench) {
+    if (!bench)
+        return;
+    fq_bench_rest(bench);
+    free(bench->timed);
+    free(bench->probed);
+    free(bench);
+}
+
+void fq_bench_gaussian(const char *stream, size_t n, float *out) {
+    double block[256];
+    const uint64_t key = fq_stream_key(stream, 0);
+    for (size_t i = 0; i < n; i += 256) {
+        const size_t m = n - i < 256 ? n - i : 256;
+        fq_random_gaussian(key, i, m, block);
+        for (size_t j = 0; j < m; j++)
+            out[i + j] = (float)block[j];
+    }
+}
+
+int fq_bench_set(struct fq_bench *bench, size_t index, struct fq_error *err) {
+    if (bench->set && bench->set_index == index)
+        return 0;
+    fq_dataset_close(bench->set);
+    bench->set = NULL;
+    bench->set_index = index;
+    return fq_source_open(bench->plan->sweep, &bench->plan->sweep->data[index], &bench->set, err);
+}
+
+unsigned fq_bench_threads(const struct fq_bench *bench, const struct fq_planned *p) {
+    const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
+    return at->threads_given || strcmp(p->cell.kind, "speed") == 0 ? at->threads : bench->plan->sweep->workers;
+}
+
+int fq_bench_codec(struct fq_bench *bench, const struct fq_planned *p, size_t dim, enum fq_tensor tensor,
+                   struct fq_codec **out, struct fq_error *err) {
+    const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
+    const struct fq_codec_config config = {.method = at->method,
+                                           .params = at->params,
+                                           .shape = {dim, tensor},
+                                           .seed = p->cell.seed,
+                                           .backend = fq_backend_pick(at->method)};
+    return fq_codec_open(&config, out, err);
+}
+
+/* The twin is the same code on the same shape; what holds for one holds for the other. */
+static const struct fq_probed *find_probed(const struct fq_bench *bench, size_t instance, size_t dim,
+                                           enum fq_tensor tensor) {
+    const struct fq_sweep_instance *all = bench->plan->sweep->instances;
+    for (size_t i = 0; i < bench->n_probed; i++) {
+        const struct fq_probed *at = &bench->probed[i];
+        if (at->dim == dim && at->tensor == tensor && all[at->instance].method == all[instance].method &&
+            strcmp(all[at->instance].parameters, all[instance].parameters) == 0)
+            return at;
+    }
+    return NULL;
+}
+
+static int probe(struct fq_codec *codec, size_t dim, char sentence[FQ_PROBE_SENTENCE], struct fq_error *err) {
+    const size_t g = fq_codec_footprint(codec)->granularity, n = g < 8 ? 8 * g : 2 * g;
+    float *x = malloc(n * dim * sizeof *x);
+    if (!x)
+        return fq_fail(err, FQ_FAILED, "out of memory");
+    fq_bench_gaussian("sample", n * dim, x);
+    int code = fq_codec_probe_codes_only(codec, n, x, sentence, err);
+    if (code == 0 && sentence[0] == '\0')
+        code = fq_probe_fresh_process(codec, n, x, sentence, err);
+    free(x);
+    if (code == 0 && sentence[0] == '\0')
+        snprintf(sentence, FQ_PROBE_SENTENCE, "identical");
+    return code;
+}
+
+int fq_bench_probe(struct fq_bench *bench, const struct fq_planned *p, struct fq_codec *codec, size_t dim,
+                   enum fq_tensor tensor, struct fq_cell *cell, struct fq_error *err) {
+    const struct fq_probed *known = find_probed(bench, p->instance, dim, tensor);
+    if (!known) {
+        struct fq_probed *grown = realloc(bench->probed, (bench->n_probed + 1) * sizeof *grown);
+        if (!grown)
+            return fq_fail(err, FQ_FAILED, "out of memory");
+        bench->probed = grown;
+        struct fq_probed *at = &grown[bench->n_probed];
+        *at = (struct fq_probed){.instance = p->instance, .dim = dim, .tensor = tensor};
+        FQ_TRY(probe(codec, dim, at->sentence, err));
+        bench->n_probed++;
+        known = at;
+    }
+    const char *before = fq_cell_fact_text(cell, "codes_only");
+    if (before && strcmp(before, "identical") != 0)
+        return 0; /* the other tensor's finding stands */
+    return fq_cell_fact(cell, "codes_only", err, "%s", known->sentence);
+}
+
+/* ---- codec cells ---- */
+
+static unsigned measure_mask(unsigned metrics) {
+    return (metrics & FQ_METRIC_DISTORTION ? FQ_MEASURE_DISTORTION : 0U) |
+           (metrics & FQ_METRIC_INNER_PRODUCT ? FQ_MEASURE_INNER_PRODUCT : 0U) |
+           (metrics & FQ_METRIC_ATTENTION ? FQ_MEASURE_ATTENTION : 0U) |
+           (metrics & FQ_METRIC_BYTES ? FQ_MEASURE_BYTES : 0U);
+}
+
+static int watched_dataset(struct fq_bench *bench, const struct fq_planned *p, struct fq_codec *codec,
+                           struct fq_cell *cell, struct fq_error *err) {
+    struct fq_measure_options options;
+    struct fq_watch_result seen = {0};
+    fq_measure_options_default(&options);
+    options.metrics = measure_mask(fq_plan_metrics(bench->plan, p));
+    options.window_queries = bench->plan->sweep->queries;
+    struct fq_watch *watch = fq_watch_begin();
+    if (!watch)
+        return fq_fail(err, FQ_FAILED, "the watcher of live threads cannot start; raise the limit on processes");
+    const int code = fq_measure_dataset(codec, bench->set, &options, &cell->series, err);
+    fq_watch_end(watch, &seen);
+    FQ_TRY(code);
+    return fq_observe_watch(cell, &seen, err);
+}
+
+static int data_facts(const struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell,
+                      struct fq_error *err) {
+    const struct fq_dataset_info *info = &bench->plan->data[p->source];
+    FQ_TRY(fq_cell_fact(cell, "tensor", err, "%s", fq_tensor_label(info, p->tensor)));
+    FQ_TRY(fq_cell_fact(cell, "data_sha256", err, "%s", info->sha256));
+    FQ_TRY(fq_cell_fact(cell, "data_source", err, "%s", info->source[0] ? info->source : "none"));
+    return fq_cell_fact(cell, "dim", err, "%zu", info->dim);
+}
+
+static int run_codec(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell, struct fq_error *err) {
+    const size_t dim = bench->plan->data[p->source].dim;
+    const struct fq_dataset_info *info = &bench->plan->data[p->source];
+    struct fq_codec *codec = NULL;
+    FQ_TRY(fq_bench_set(bench, p->source, err));
+    FQ_TRY(data_facts(bench, p, cell, err));
+    FQ_TRY(fq_cell_fact(cell, "batch", err, "%zu", info->kind == FQ_DATA_KV ? info->context : info->n));
+    FQ_TRY(fq_cell_fact(cell, "timed_region", err, "none"));
+    FQ_TRY(fq_bench_codec(bench, p, dim, p->tensor, &codec, err));
+    int code = fq_bench_probe(bench, p, codec, dim, p->tensor, cell, err);
+    if (code == 0)
+        code = watched_dataset(bench, p, codec, cell, err);
+    if (code == 0)
+        code = fq_observe_codecs(cell, codec, NULL, dim, err);
+    fq_codec_close(codec);
+    return code;
+}
+
+/* ---- model cells ---- */
+
+static unsigned model_threads(void) {
+    unsigned units[1024];
+    const size_t n = fq_placement_units(units, sizeof units / sizeof units[0]);
+    return n ? (unsigned)n : 1;
+}
+
+static int open_reference(struct fq_bench *bench, size_t index, struct fq_error *err) {
+    const struct fq_sweep_model *m = &bench->plan->sweep->models[index];
+    if (bench->reference && bench->reference_index == index)
+        return 0;
+    fq_ppl_reference_close(bench->reference);
+    bench->reference = NULL;
+    bench->reference_index = index;
+    const struct fq_ppl_config config = {
+        .model = m->model, .corpus = m->corpus, .context = m->context, .chunks = m->chunks, .threads = model_threads()};
+    return fq_ppl_reference_open(&config, &bench->reference, err);
+}
+
+static int model_facts(const struct fq_bench *bench, const struct fq_sweep_model *m, struct fq_cell *cell,
+                       struct fq_error *err) {
+    const struct fq_ppl_info *info = fq_ppl_reference_info(bench->reference);
+    FQ_TRY(fq_cell_fact(cell, "tensor", err, "%s", m->key && m->value ? "kv" : m->key ? "key" : "value"));
+    FQ_TRY(fq_cell_fact(cell, "data_sha256", err, "%s", info->corpus_sha256));
+    FQ_TRY(fq_cell_fact(cell, "model_sha256", err, "%s", info->model->sha256));
+    FQ_TRY(fq_cell_fact(cell, "model_library", err, "%s", info->model->library));
+    FQ_TRY(fq_cell_fact(cell, "model_threads", err, "%u", model_threads()));
+    FQ_TRY(fq_cell_fact(cell, "dim", err, "%zu", info->model->dim));
+    FQ_TRY(fq_cell_fact(cell, "batch", err, "%zu", info->context));
+    FQ_TRY(fq_cell_fact(cell, "chunks", err, "%zu", info->chunks));
+    FQ_TRY(fq_cell_fact(cell, "scored_tokens_per_chunk", err, "%zu", info->scored));
+    FQ_TRY(fq_cell_fact(cell, "full_precision_perplexity", err, "%.17g", info->perplexity));
+    FQ_TRY(fq_cell_fact(cell, "prefill", err, "quantized")); /* prompt tokens are read back from codes, too */
+    return fq_cell_fact(cell, "timed_region", err, "none");
+}
+
+static int watched_arm(struct fq_bench *bench, struct fq_codec *key, struct fq_codec *value, struct fq_cell *cell,
+                       struct fq_error *err) {
+    struct fq_ppl_arm_result result = {0};
+    struct fq_watch_result seen = {0};
+    struct fq_watch *watch = fq_watch_begin();
+    if (!watch)
+        return fq_fail(err, FQ_FAILED, "the watcher of live threads cannot start; raise the limit on processes");
+    const int code = fq_ppl_arm(bench->reference, key, value, NULL, NULL, &cell->series, &result, err);
+    fq_watch_end(watch, &seen);
+    FQ_TRY(code);
+    FQ_TRY(fq_cell_fact(cell, "perplexity", err, "%.17g", result.perplexity));
+    FQ_TRY(fq_cell_fact(cell, "hook_ns", err, "%" PRIu64, result.hook_ns));
+    FQ_TRY(fq_cell_fact(cell, "eval_ns", err, "%" PRIu64, result.eval_ns));
+    return fq_observe_watch(cell, &seen, err);
+}
+
+static int run_model(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell, struct fq_error *err) {
+    const struct fq_sweep_model *m = &bench->plan->sweep->models[p->source];
+    struct fq_codec *key = NULL, *value = NULL;
+    FQ_TRY(open_reference(bench, p->source, err));
+    FQ_TRY(model_facts(bench, m, cell, err));
+    const size_t dim = fq_ppl_reference_info(bench->reference)->model->dim;
+    int code = m->key ? fq_bench_codec(bench, p, dim, FQ_KEY, &key, err) : 0;
+    if (code == 0 && m->value)
+        code = fq_bench_codec(bench, p, dim, FQ_VALUE, &value, err);
+    if (code == 0 && key)
+        code = fq_bench_probe(bench, p, key, dim, FQ_KEY, cell, err);
+    if (code == 0 && value)
+        code = fq_bench_probe(bench, p, value, dim, FQ_VALUE, cell, err);
+    if (code == 0)
+        code = watched_arm(bench, key, value, cell, err);
+    if (code == 0)
+        code = fq_observe_codecs(cell, key, value, dim, err);
+    fq_codec_close(key);
+    fq_codec_close(value);
+    return code;
+}
+
+/* ---- any ---- */
+
+static int run(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell, struct fq_error *err) {
+    const struct fq_method *method = bench->plan->sweep->instances[p->instance].method;
+    const unsigned threads = fq_bench_threads(bench, p);
+    if (fq_pool_threads() != threads)
+        FQ_TRY(fq_pool_start(threads, err));
+    FQ_TRY(fq_observe_conditions(cell, method, fq_backend_pick(method), err));
+    if (strcmp(cell->kind, "speed") == 0)
+        return fq_bench_speed(bench, p, cell, err);
+    return strcmp(cell->kind, "model") == 0 ? run_model(bench, p, cell, err) : run_codec(bench, p, cell, err);
+}
+
+void fq_bench_run(struct fq_bench *bench, const struct fq_planned *planned, struct fq_cell *out) {
+    struct fq_error err = {0};
+    *out = planned->cell;
+    out->ok = run(bench, planned, out, &err) == 0;
+    if (!out->ok) {
+        snprintf(out->reason, sizeof out->reason, "%s", err.text);
+        fq_series_list_free(&out->series); /* half a measurement is none */
+        memset(&out->series, 0, sizeof out->series);
+    }
+}

@@ -1,0 +1,48 @@
+/* The inside of a bench, shared by bench.c (codec and model cells) and bench_speed.c. */
+#ifndef FQ_PLAN_BENCH_INTERNAL_H
+#define FQ_PLAN_BENCH_INTERNAL_H
+
+#include "harness/measure/codec.h"
+#include "harness/measure/perplexity.h"
+#include "harness/measure/probe.h"
+#include "harness/plan/bench.h"
+
+struct fq_probed {
+    size_t instance, dim;
+    enum fq_tensor tensor;
+    char sentence[FQ_PROBE_SENTENCE]; /* "identical", or what was found */
+};
+
+struct fq_bench {
+    const struct fq_plan *plan;
+
+    struct fq_dataset *set; /* of sweep.data[set_index] */
+    size_t set_index;
+
+    struct fq_ppl_reference *reference; /* of sweep.models[reference_index] */
+    size_t reference_index;
+
+    struct fq_codec **timed; /* [n_instances], on the data below; NULL until first used */
+    float *x, *q;            /* vectors and queries of the timed dataset */
+    size_t timed_index, n_x;
+
+    struct fq_probed *probed;
+    size_t n_probed;
+};
+
+int fq_bench_set(struct fq_bench *bench, size_t index, struct fq_error *err); /* opens, if another was open */
+int fq_bench_codec(struct fq_bench *bench, const struct fq_planned *p, size_t dim, enum fq_tensor tensor,
+                   struct fq_codec **out, struct fq_error *err);
+/* Fact codes_only: probed once per instance and shape in this process. */
+int fq_bench_probe(struct fq_bench *bench, const struct fq_planned *p, struct fq_codec *codec, size_t dim,
+                   enum fq_tensor tensor, struct fq_cell *cell, struct fq_error *err);
+/* The number of threads that this cell's pool has. */
+unsigned fq_bench_threads(const struct fq_bench *bench, const struct fq_planned *p);
+
+int fq_bench_speed(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell, struct fq_error *err);
+void fq_bench_speed_close(struct fq_bench *bench);
+
+/* n gaussian floats of a named stream: values for probes and queries, where only the shape matters. */
+void fq_bench_gaussian(const char *stream, size_t n, float *out);
+
+#endif
