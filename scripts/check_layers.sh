@@ -35,7 +35,7 @@ while IFS=: read -r file include; do
     harness/method.h | methods/common/*) ;;
     "methods/$own/"*) ;;
     methods/registry.h | methods/methods.def) [[ $file == methods/registry.c ]] || complain "$file includes $target: only the registry does" ;;
-    harness/base/random.h) [[ $file == *_test.c ]] || complain "$file includes $target: methods include harness/method.h only" ;;
+    harness/base/random.h | tests/support/*) [[ $file == *_test.c ]] || complain "$file includes $target: methods include harness/method.h only" ;;
     *) complain "$file includes $target: methods include harness/method.h, methods/common and their own folder" ;;
     esac
 done < <(grep -rnoE '^#include "[^"]+"' methods --include='*.c' --include='*.h' | sed -E 's/:[0-9]+:#include /:/')

@@ -58,7 +58,7 @@ static bool encode_group(const struct kivi_layout *l, const float *v, size_t g, 
 
 static size_t kivi_encode_ref(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
     const struct kivi_layout l = kivi_layout_of(call->params, &call->shape);
-    float v[KIVI_MAX_GROUP];
+    float v[KIVI_MAX_GROUP] = {0};
     for (size_t r = 0; r < n_groups; r++) {
         const float *x = y + r * l.granularity * l.dim;
         for (size_t g = 0; g < l.groups; g++) {

@@ -83,12 +83,19 @@ static uint64_t bucket_key(double t, int fine) {
     return u >> (52 - fine);
 }
 
-/* The least t of a bucket. */
-static double bucket_start(uint64_t key, int fine) {
-    const uint64_t u = key << (52 - fine);
+static double from_bits(uint64_t u) {
     double t;
     memcpy(&t, &u, sizeof t);
     return t;
+}
+
+/* Bits of the least t of a bucket; one less are those of the greatest t before it. */
+static uint64_t start_bits(uint64_t key, int fine) {
+    return key << (52 - fine);
+}
+
+static double bucket_start(uint64_t key, int fine) {
+    return from_bits(start_bits(key, fine));
 }
 
 static double cosine2(struct state s) {
@@ -136,7 +143,8 @@ static double last_useful_t(int bits, size_t d, const double *magnitude, double 
     const double numerator = greatest * largest + 0.5 * (sum - largest);
     const double end = (double)d * greatest * greatest / numerator * (1 + largest / (2 * numerator));
 
-    for (double t = 2 * top / largest; t < end; t *= 2) {
+    double t = 2 * top / largest;
+    while (t < end) {
         double clamped = 0, rest2 = 0, n_clamped = 0;
         for (size_t i = 0; i < d; i++) {
             const double on = magnitude[i] * t >= top ? 1.0 : 0.0;
@@ -146,6 +154,7 @@ static double last_useful_t(int bits, size_t d, const double *magnitude, double 
         }
         if (clamped * clamped / n_clamped + rest2 < reached * (1 - 1e-9))
             return t;
+        t *= 2;
     }
     return end * (1 + 1e-9);
 }
@@ -184,7 +193,7 @@ static size_t choose_buckets(struct bucket *bucket, size_t n_buckets, uint64_t f
         }
     }
     if (best_bucket < n_buckets)
-        *best_t = nextafter(bucket_start(first_key + best_bucket + 1, fine), 0);
+        *best_t = from_bits(start_bits(first_key + best_bucket + 1, fine) - 1);
     s = start;
     size_t kept = 0;
     for (size_t b = 0; b < n_buckets; b++) {

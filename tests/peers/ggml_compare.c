@@ -2,8 +2,9 @@
  * exports, and compares records and decoded floats. Not part of `make test`, which must pass without libggml.
  *
  * Build and run from the repository's root, after `make all`:
- *   cc -std=c11 -D_GNU_SOURCE -I. tests/peers/ggml_compare.c build/libfq_methods.a build/libfq_base.a \
- *      -L.deps/llama/lib -Wl,-rpath,$PWD/.deps/llama/lib -lggml-base -lnettle -lm -o build/ggml_compare && build/ggml_compare
+ *   cc -std=c11 -D_GNU_SOURCE -I. tests/peers/ggml_compare.c build/libfq_methods.a build/libfq_base.a -o build/compare
+ *      -L.deps/llama/lib -Wl,-rpath,$PWD/.deps/llama/lib -lggml-base -lnettle -lm
+ *   build/compare
  * Exit 0: all bytes equal; 1: the first difference is printed. */
 #include "harness/base/random.h"
 #include "methods/ggml/block.h"
