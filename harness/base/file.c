@@ -70,8 +70,14 @@ int fq_check_writable(const char *path, struct fq_error *err) {
     if (stat(directory, &st) != 0)
         return fq_fail(err, FQ_USAGE, "cannot write '%s': its directory '%s' does not exist; make it first", path,
                        directory);
-    if (access(directory, W_OK | X_OK) != 0)
-        return cannot_write(path, errno, err);
+    /* Permission bits do not tell all (root, read-only mounts, quotas): a file is made and removed. */
+    char trial[4200];
+    fq_temporary_name(path, trial, sizeof trial);
+    int fd = open(trial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return errno == EEXIST ? FQ_OK : cannot_write(path, errno, err);
+    (void)close(fd);
+    (void)unlink(trial);
     return FQ_OK;
 }
 
@@ -103,11 +109,19 @@ static void sync_directory(const char *path) {
     }
 }
 
+/* Why an earlier write failed: errno is long gone, so the same is tried once more with one byte (of a file that is
+ * thrown away). */
+static int cause_of_failure(FILE *stream) {
+    (void)lseek(fileno(stream), 0, SEEK_END);
+    return write(fileno(stream), "", 1) < 0 ? errno : EIO;
+}
+
 int fq_outfile_commit(struct fq_outfile *f, struct fq_error *err) {
     int cause = 0;
-    errno = 0;
-    if (ferror(f->stream) || fflush(f->stream) != 0)
-        cause = errno != 0 ? errno : ENOSPC;
+    if (ferror(f->stream))
+        cause = cause_of_failure(f->stream);
+    else if (fflush(f->stream) != 0)
+        cause = errno;
     else if (f->temporary[0] != '\0' && fsync(fileno(f->stream)) != 0)
         cause = errno;
     if (fclose(f->stream) != 0 && cause == 0)
