@@ -1,7 +1,9 @@
 /* What was judged: the table of verdicts, which opens the page, and the audit. Must not judge: words and numbers are
  * those of harness/judge. */
 #include "harness/judge/audit.h"
+#include "harness/judge/verdict.h"
 #include "harness/report/escape.h"
+#include "harness/report/number.h"
 #include "harness/report/page.h"
 
 #include <string.h>
@@ -46,12 +48,14 @@ void fq_put_audit(FILE *f, const struct fq_page *page) {
               "published, to show what the setup does to the numbers.</p>\n",
               f);
     else if (a->unfair == 0)
-        fprintf(f, "<b class=\"supported\">fair</b>. All %zu fields that the contract names were found equal, as observed "
-                   "while the cells ran.</p>\n",
+        fprintf(f,
+                "<b class=\"supported\">fair</b>. All %zu fields that the contract names were found equal, as observed "
+                "while the cells ran.</p>\n",
                 a->n);
     else
-        fprintf(f, "<b class=\"refuted\">unfair in %zu of %zu comparisons</b>. The rows concerned are listed apart, below "
-                   "the tables.</p>\n",
+        fprintf(f,
+                "<b class=\"refuted\">unfair in %zu of %zu comparisons</b>. The rows concerned are listed apart, below "
+                "the tables.</p>\n",
                 a->unfair, a->n);
     if (a->unfair > 0)
         put_findings(f, a, false);
@@ -60,4 +64,162 @@ void fq_put_audit(FILE *f, const struct fq_page *page) {
         put_findings(f, a, true);
         fputs("</details>\n", f);
     }
+}
+
+/* "1.05 (1.04 - 1.06) times alpha" or "0.02 (0.01 - 0.03) more than 1.57". */
+static void put_effect(FILE *f, const struct fq_test_result *r) {
+    char number[FQ_NUMBER_SIZE], range[FQ_RANGE_SIZE], reference[FQ_NUMBER_SIZE];
+    bool whole = fq_print_estimate(r->effect, r->low, r->high, number, range);
+    fq_put_html(f, number);
+    if (!whole)
+        return;
+    fputs(" <small>", f);
+    fq_put_html(f, range);
+    fputs("</small> <small>", f);
+    fputs(r->test->as == FQ_AS_RATIO ? "ratio to " : "difference from ", f);
+    if (r->against[0] != '\0')
+        fq_put_html(f, r->against);
+    else {
+        fq_print_exact(r->reference, reference);
+        fq_put_html(f, reference);
+    }
+    fputs("; ", f);
+    fq_put_html(f, r->cells);
+    fputs(", ", f);
+    fq_put_html(f, r->metric);
+    fputs("</small>", f);
+    if (r->below_floor)
+        fputs(" <em class=\"note\">below noise floor</em>", f);
+}
+
+static const char *text_or_none(const char *text) {
+    return text != NULL && text[0] != '\0' ? text : "\u2013";
+}
+
+static void put_tests(FILE *f, const struct fq_verdict *v) {
+    fputs("<div class=\"scroll\"><table>\n<thead><tr><th>test</th><th>data</th><th>cells</th><th>against</th>"
+          "<th>metric</th><th class=\"n\">effect</th><th class=\"n\">p, "
+          "Holm</th><th>outcome</th></tr></thead>\n<tbody>\n",
+          f);
+    for (size_t i = 0; i < v->n; i++) {
+        const struct fq_test_result *r = &v->result[i];
+        char number[FQ_NUMBER_SIZE], range[FQ_RANGE_SIZE], reference[FQ_NUMBER_SIZE];
+        fputs("<tr><td>", f);
+        fq_put_html(f, text_or_none(r->test->name));
+        fputs("</td><td>", f);
+        fq_put_html(f, r->data);
+        if (r->tensor[0] != '\0') {
+            fputs(", ", f);
+            fq_put_html(f, r->tensor);
+        }
+        fputs("</td><td>", f);
+        fq_put_html(f, r->cells);
+        fputs("</td><td>", f);
+        fq_print_exact(r->reference, reference);
+        fq_put_html(f, r->against[0] != '\0' ? r->against : reference);
+        fputs("</td><td>", f);
+        fq_put_html(f, r->metric);
+        fputs("</td><td class=\"n\">", f);
+        bool refused = r->outcome == FQ_REFUSED;
+        if (!refused && fq_print_estimate(r->effect, r->low, r->high, number, range)) {
+            fq_put_html(f, number);
+            fputs(" <small>", f);
+            fq_put_html(f, range);
+            fputs("</small>", f);
+        } else
+            fputs("\u2013", f);
+        fputs("</td><td class=\"n\">", f);
+        if (refused || !(r->p_holm >= 0))
+            fputs("\u2013", f);
+        else if (r->p_holm < 1e-4)
+            fputs("&lt; 0.0001", f);
+        else
+            fprintf(f, "%.4f", r->p_holm);
+        fputs("</td><td>", f);
+        fq_put_html(f, fq_outcome_name(r->outcome));
+        if (r->why[0] != '\0') {
+            fputs(" <small>", f);
+            fq_put_html(f, r->why);
+            fputs("</small>", f);
+        }
+        fputs("</td></tr>\n", f);
+    }
+    fputs("</tbody></table></div>\n", f);
+}
+
+static const char *verdict_class(enum fq_verdict_kind kind) {
+    return kind == FQ_SUPPORTED      ? "supported"
+           : kind == FQ_REFUTED      ? "refuted"
+           : kind == FQ_INCONCLUSIVE ? "inconclusive"
+                                     : "unmeasured";
+}
+
+static void put_verdict(FILE *f, const struct fq_verdict *v) {
+    fprintf(f, "<tr><td class=\"claim\">");
+    fq_put_html(f, text_or_none(v->claim->statement != NULL ? v->claim->statement : v->claim->words));
+    fputs("<span class=\"who\">", f);
+    fq_put_html(f, text_or_none(v->claim->who));
+    fputs(", ", f);
+    fq_put_html(f, text_or_none(v->claim->where));
+    fprintf(f, "</span></td><td class=\"tag %s\">", verdict_class(v->kind));
+    fq_put_html(f, fq_verdict_name(v->kind));
+    fputs("</td><td>", f);
+    if (v->decisive < v->n && v->result[v->decisive].outcome != FQ_REFUSED)
+        put_effect(f, &v->result[v->decisive]);
+    else
+        fputs("\u2013", f);
+    fputs("</td><td class=\"why\">", f);
+    fq_put_html(f, v->reason);
+    fputs("</td></tr>\n", f);
+}
+
+static void put_claim_details(FILE *f, const struct fq_verdict *v) {
+    const struct fq_claim *c = v->claim;
+    fputs("<details><summary><code>", f);
+    fq_put_html(f, c->id);
+    fprintf(f, "</code>: %zu comparisons</summary>\n", v->n);
+    if (c->words != NULL) {
+        fputs("<blockquote>", f);
+        fq_put_html(f, c->words);
+        fputs("</blockquote>\n", f);
+    }
+    fputs("<p>Tested as: ", f);
+    fq_put_html(f, text_or_none(c->statement));
+    fprintf(f, " Level %g, minimum effect %g, %s of the tests must hold, contract <code>", c->level, c->minimum_effect,
+            c->combine == FQ_COMBINE_ALL ? "all" : "any");
+    fq_put_html(f, text_or_none(c->contract));
+    fputs("</code>, family <code>", f);
+    fq_put_html(f, text_or_none(c->family));
+    fputs("</code>. ", f);
+    if (c->note != NULL)
+        fq_put_html(f, c->note);
+    fputs("</p>\n<p>File: <code>", f);
+    const char *slash = strrchr(c->path, '/');
+    fq_put_html(f, slash != NULL ? slash + 1 : c->path);
+    fputs("</code>, SHA-256 <code>", f);
+    fq_put_html(f, c->sha256);
+    fputs("</code></p>\n", f);
+    if (v->n > 0)
+        put_tests(f, v);
+    fputs("</details>\n", f);
+}
+
+void fq_put_verdicts(FILE *f, const struct fq_page *page) {
+    const struct fq_verdicts *all = page->in->verdicts;
+    fputs("<h2 id=\"verdicts\">Verdicts</h2>\n", f);
+    if (all->n == 0) {
+        fputs("<p>No claim was judged.</p>\n", f);
+        return;
+    }
+    fputs(
+        "<p>Each claim stood in a file with its test, threshold and level before the results did. An effect is printed "
+        "with its interval; what could not be put side by side fairly was not.</p>\n"
+        "<div class=\"scroll\"><table class=\"verdicts\">\n<thead><tr><th>claim</th><th>verdict</th><th>effect</th>"
+        "<th>reason</th></tr></thead>\n<tbody>\n",
+        f);
+    for (size_t i = 0; i < all->n; i++)
+        put_verdict(f, &all->verdict[i]);
+    fputs("</tbody></table></div>\n<h3>Each claim in full</h3>\n", f);
+    for (size_t i = 0; i < all->n; i++)
+        put_claim_details(f, &all->verdict[i]);
 }

@@ -21,6 +21,9 @@ struct fq_report_input {
     const struct fq_verdicts *verdicts;
 };
 
+/* Can a report be written there? For before the work that would be lost. FQ_USAGE as below. */
+int fq_report_check(const char *dir, struct fq_error *err);
+
 /* Writes DIR whole or not at all; an earlier report there is replaced. FQ_USAGE: DIR is something else, or cannot be
  * written. Missing plots are no error: the report says why, and `warning` (size FQ_ERROR_SIZE) holds the sentence for
  * stderr, else "". */
