@@ -145,6 +145,22 @@ static int place_codec(const struct fq_plan *plan, struct fq_planned *p, uint64_
 
 enum { CODEC_METRICS = FQ_METRIC_DISTORTION | FQ_METRIC_INNER_PRODUCT | FQ_METRIC_ATTENTION | FQ_METRIC_BYTES };
 
+/* What a codec cell was asked for and cannot give. */
+static int note_missing(struct fq_plan *plan, const struct fq_planned *p, struct fq_error *err) {
+    const struct fq_sweep_instance *at = &plan->sweep->instances[p->instance];
+    const struct fq_sweep_data *d = &plan->sweep->data[p->source];
+    const unsigned missing = at->metrics & d->metrics & CODEC_METRICS & ~fq_plan_metrics(plan, p);
+    const char *tensor = plan->data[p->source].kind != FQ_DATA_KV ? "vectors" : p->tensor == FQ_KEY ? "keys" : "values";
+    if (missing & FQ_METRIC_ATTENTION)
+        FQ_TRY(note(plan, err, "attention on %s: not planned, it needs a KV set with queries", d->name));
+    if (missing & FQ_METRIC_INNER_PRODUCT)
+        FQ_TRY(
+            note(plan, err, "inner_product on the %s of %s: not planned, it needs keys and queries", tensor, d->name));
+    if (missing & FQ_METRIC_DISTORTION)
+        FQ_TRY(note(plan, err, "distortion of %s: not planned, the method decodes nothing", at->method->name));
+    return 0;
+}
+
 static int add_codec_cells(struct fq_plan *plan, size_t data, struct fq_random *order, struct fq_error *err) {
     const struct fq_sweep *s = plan->sweep;
     const struct fq_sweep_data *d = &s->data[data];
@@ -320,22 +336,6 @@ static int look_at_data(struct fq_plan *plan, bool scan, struct fq_error *err) {
         fq_dataset_close(set);
         FQ_TRY(code);
     }
-    return 0;
-}
-
-/* What a codec cell was asked for and cannot give. */
-static int note_missing(struct fq_plan *plan, const struct fq_planned *p, struct fq_error *err) {
-    const struct fq_sweep_instance *at = &plan->sweep->instances[p->instance];
-    const struct fq_sweep_data *d = &plan->sweep->data[p->source];
-    const unsigned missing = at->metrics & d->metrics & CODEC_METRICS & ~fq_plan_metrics(plan, p);
-    const char *tensor = plan->data[p->source].kind != FQ_DATA_KV ? "vectors" : p->tensor == FQ_KEY ? "keys" : "values";
-    if (missing & FQ_METRIC_ATTENTION)
-        FQ_TRY(note(plan, err, "attention on %s: not planned, it needs a KV set with queries", d->name));
-    if (missing & FQ_METRIC_INNER_PRODUCT)
-        FQ_TRY(
-            note(plan, err, "inner_product on the %s of %s: not planned, it needs keys and queries", tensor, d->name));
-    if (missing & FQ_METRIC_DISTORTION)
-        FQ_TRY(note(plan, err, "distortion of %s: not planned, the method decodes nothing", at->method->name));
     return 0;
 }
 

@@ -1,0 +1,165 @@
+/* fairquant plan: what a sweep would do, in which order, with how many bytes and how long. Measures a few vectors for
+ * the estimate and runs nothing. */
+#include "harness/verbs.h"
+
+#include "harness/base/pool.h"
+#include "harness/plan/cost.h"
+#include "harness/plan/plan.h"
+#include "harness/verbs/sweep_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FIRST_CELLS = 20 };
+
+struct options {
+    struct fq_sweep_options sweep;
+    bool all_cells;
+};
+
+static const struct argp_option option_table[] = {{"cells", 'c', NULL, 0, "print every cell, not only the first 20", 0},
+                                                  {0}};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state) {
+    struct options *o = state->input;
+    (void)arg;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->sweep;
+        return 0;
+    case 'c':
+        o->all_cells = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void print_bytes(double bytes, char *out, size_t size) {
+    static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    size_t k = 0;
+    while (bytes >= 1024 && k < 4) {
+        bytes /= 1024;
+        k++;
+    }
+    snprintf(out, size, k ? "%.1f %s" : "%.0f %s", bytes, unit[k]);
+}
+
+static void print_time(double ns, char *out, size_t size) {
+    if (ns < 60e9)
+        snprintf(out, size, "%.1f s", ns / 1e9);
+    else if (ns < 3600e9)
+        snprintf(out, size, "%.1f min", ns / 60e9);
+    else
+        snprintf(out, size, "%.1f h", ns / 3600e9);
+}
+
+static bool same_group(const struct fq_planned *a, const struct fq_planned *b) {
+    return strcmp(a->cell.kind, b->cell.kind) == 0 && strcmp(a->cell.data, b->cell.data) == 0;
+}
+
+/* One line per kind and data, in the order of their first cells. */
+static void print_groups(const struct fq_plan *plan) {
+    printf("%-6s  %-34s %7s %14s %12s %10s\n", "kind", "data", "cells", "vectors", "bytes", "time");
+    double bytes = 0, ns = 0;
+    uint64_t vectors = 0;
+    char size[32], time[32];
+    for (size_t i = 0; i < plan->n_cells; i++) {
+        const struct fq_planned *first = &plan->cells[i];
+        bool seen = false;
+        for (size_t k = 0; k < i && !seen; k++)
+            seen = same_group(&plan->cells[k], first);
+        if (seen)
+            continue;
+        double group_bytes = 0, group_ns = 0;
+        uint64_t group_vectors = 0;
+        size_t n = 0;
+        for (size_t k = i; k < plan->n_cells; k++)
+            if (same_group(&plan->cells[k], first)) {
+                group_bytes += plan->cells[k].planned_bytes;
+                group_ns += plan->cells[k].cost_ns;
+                group_vectors += plan->cells[k].vectors;
+                n++;
+            }
+        print_bytes(group_bytes, size, sizeof size);
+        print_time(group_ns, time, sizeof time);
+        printf("%-6s  %-34s %7zu %14llu %12s %10s\n", first->cell.kind, first->cell.data, n,
+               (unsigned long long)group_vectors, size, time);
+        bytes += group_bytes;
+        ns += group_ns;
+        vectors += group_vectors;
+    }
+    print_bytes(bytes, size, sizeof size);
+    print_time(ns, time, sizeof time);
+    printf("%-6s  %-34s %7zu %14llu %12s %10s\n", "all", "", plan->n_cells, (unsigned long long)vectors, size, time);
+    printf("\nTime: %s.\n", fq_cost_how);
+}
+
+static void print_methods(const struct fq_plan *plan) {
+    const struct fq_sweep *s = plan->sweep;
+    printf("\n%-44s %-10s %8s %6s  %s\n", "method", "rate class", "nominal", "seeds", "parameters");
+    for (size_t i = 0; i < s->n_instances; i++) {
+        const struct fq_sweep_instance *at = &s->instances[i];
+        printf("%-44s %-10s %8.3g %6zu  %s\n", at->label, at->rate_class, at->method->nominal_bits(&at->params),
+               at->n_seeds, at->parameters[0] ? at->parameters : "(none)");
+    }
+}
+
+static void print_cells(const struct fq_plan *plan, bool all) {
+    const size_t n = all || plan->n_cells <= FIRST_CELLS ? plan->n_cells : FIRST_CELLS;
+    printf("\nOrder (seed %llu):\n%5s  %-16s  %-6s %-28s %-6s %-40s %5s %4s %5s %8s %12s\n",
+           (unsigned long long)plan->sweep->order_seed, "order", "id", "kind", "data", "tensor", "method", "seed",
+           "proc", "block", "bits", "bytes");
+    for (size_t i = 0; i < n; i++) {
+        const struct fq_planned *p = &plan->cells[i];
+        const struct fq_sweep_model *m = strcmp(p->cell.kind, "model") == 0 ? &plan->sweep->models[p->source] : NULL;
+        const char *tensor = m                     ? (m->key && m->value ? "kv"
+                                                      : m->key           ? "key"
+                                                                         : "value")
+                             : p->tensor == FQ_KEY ? "key"
+                                                   : "value";
+        char size[32];
+        print_bytes(p->planned_bytes, size, sizeof size);
+        printf("%5llu  %-16s  %-6s %-28s %-6s %-40s %5llu %4d %5d %8.3f %12s\n", (unsigned long long)p->cell.order,
+               p->cell.id, p->cell.kind, p->cell.data, tensor, p->cell.label, (unsigned long long)p->cell.seed,
+               p->cell.process, p->cell.block, p->cell.rate_bits, size);
+    }
+    if (n < plan->n_cells)
+        printf("... and %zu more; --cells prints all\n", plan->n_cells - n);
+}
+
+int fq_verb_plan(int argc, char **argv, struct fq_error *err) {
+    static const struct argp_child children[] = {{&fq_sweep_argp, 0, NULL, 0}, {0}};
+    static const struct argp parser = {.options = option_table,
+                                       .parser = parse_option,
+                                       .args_doc = "SWEEP.yaml",
+                                       .doc = "Prints the cells of a sweep by kind, their order, the bytes that the "
+                                              "methods promise and an estimate of the time; runs nothing.",
+                                       .children = children};
+    struct options o = {.sweep = {.err = err}};
+    struct fq_sweep sweep;
+    struct fq_plan plan;
+    argp_err_exit_status = FQ_USAGE;
+    if (argp_parse(&parser, argc, argv, 0, NULL, &o) != 0 || o.sweep.bad)
+        return FQ_USAGE;
+    FQ_TRY(fq_sweep_options_load(&o.sweep, &sweep, err));
+    int code = fq_plan_make(&sweep, false, &plan, err);
+    if (code == 0) {
+        code = fq_pool_start(sweep.workers, err);
+        if (code == 0)
+            code = fq_cost_estimate(&plan, err);
+        if (code == 0) {
+            printf("sweep %s under contract %s: %zu cells, %zu process%s x %zu block%s of timing, hash %.12s\n\n",
+                   sweep.name, sweep.contract, plan.n_cells, sweep.processes, sweep.processes == 1 ? "" : "es",
+                   sweep.blocks, sweep.blocks == 1 ? "" : "s", sweep.sha256);
+            print_groups(&plan);
+            for (size_t i = 0; i < plan.n_notes; i++)
+                printf("%s\n", plan.notes[i]);
+            print_methods(&plan);
+            print_cells(&plan, o.all_cells);
+        }
+        fq_plan_free(&plan);
+    }
+    fq_sweep_free(&sweep);
+    return code;
+}
