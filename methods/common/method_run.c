@@ -28,7 +28,7 @@ static int set_value(const struct fq_param_spec *spec, const char *text, double 
     return end == text || *end != '\0' || *value < spec->min || *value > spec->max ? -1 : 0;
 }
 
-int fq_params_parse(const struct fq_method *method, const char *text, struct fq_params *params) {
+int fq_method_run_params(const struct fq_method *method, const char *text, struct fq_params *params) {
     memset(params, 0, sizeof *params);
     for (size_t i = 0; i < method->n_params; i++)
         params->v[i] = method->params[i].def;
@@ -60,7 +60,7 @@ int fq_method_run_open(struct fq_method_run *run, const struct fq_method *method
     run->method = method;
     run->kernels = method->kernels[FQ_REF];
     run->shape = (struct fq_shape){.dim = dim, .tensor = FQ_KEY};
-    if (!run->kernels || fq_params_parse(method, params, &run->params) != 0)
+    if (!run->kernels || fq_method_run_params(method, params, &run->params) != 0)
         return -1;
     if (method->check && method->check(&run->params, &run->shape, why, sizeof why) != 0)
         return -1;

@@ -19,7 +19,7 @@ struct fq_method_run {
 };
 
 /* Defaults, then "name=value name=value" over them. 0, or -1 for a name or value that the table does not hold. */
-int fq_params_parse(const struct fq_method *method, const char *text, struct fq_params *params);
+int fq_method_run_params(const struct fq_method *method, const char *text, struct fq_params *params);
 
 /* 0, or -1 when the text does not parse, the check refuses, or memory is out. */
 int fq_method_run_open(struct fq_method_run *run, const struct fq_method *method, const char *params, size_t dim,
