@@ -49,7 +49,13 @@ set yrange [bottom:top]
 set xrange [0.4:slots + 0.6]
 set ylabel "time per vector (ns)"
 set xtics rotate by -35 noenhanced scale 0 ("" 0)
-do for [i = 1:slots] { set xtics add (word(slot_names, i) i) }
+# A tic label is a format to gnuplot: a per cent sign in a name has to be doubled.
+do for [i = 1:slots] {
+    name = word(slot_names, i)
+    label = ""
+    do for [k = 1:strlen(name)] { label = label . (name[k:k] eq "%" ? "%%" : name[k:k]) }
+    set xtics add (label i)
+}
 set rmargin 4
 unset key
 do for [p = 1:panels] {

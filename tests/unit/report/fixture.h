@@ -51,7 +51,7 @@ static inline void fixture_fill(struct fq_estimates *e) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *l = rows[i].label, *c = rows[i].rate_class;
         double r = rows[i].rate, m = rows[i].mse;
-        fixture_add(e, "codec", "sphere-512x64", "vectors", l, c, r, "rel_mse", m, m / 50);
+        fixture_add(e, "codec", "sphere-512x64", "vectors", l, c, r, "rel_mse", m, m / 40);
         fixture_add(e, "codec", "sphere-512x64", "vectors", l, c, r, "ip_rmse_sqrtd_rho0", 3 * m, m / 20);
         for (int bin = 0; bin < 10; bin++) {
             char name[32];
