@@ -76,8 +76,8 @@ static int check(const struct fq_claim *c, struct fq_error *err) {
     for (unsigned i = 0; i < c->tests_count; i++) {
         const struct fq_claim_test *t = &c->tests[i];
         double margin = t->margin ? *t->margin : c->minimum_effect;
-        if ((t->constant != NULL) + (t->against != NULL) != 1)
-            return fq_fail(err, FQ_USAGE, "%s: test '%s': give either a constant or against", c->path, t->name);
+        if (t->constant == NULL && t->against == NULL)
+            return fq_fail(err, FQ_USAGE, "%s: test '%s': give a constant, or against, or both", c->path, t->name);
         if (t->constant != NULL && t->as == FQ_AS_RATIO && !(*t->constant > 0.0))
             return fq_fail(err, FQ_USAGE, "%s: test '%s': a ratio needs a constant above zero", c->path, t->name);
         if (!(margin >= 0.0) || (t->as == FQ_AS_RATIO && margin >= 1.0))

@@ -27,7 +27,7 @@ struct fq_claim_test {
     char *name;
     struct fq_selector cells;
     char *metric, *statistic; /* statistic NULL: the first that the series asks for */
-    double *constant;         /* NULL: against */
+    double *constant;         /* NULL: 1 or 0 */
     struct fq_selector *against;
     char **pair;
     unsigned pair_count;
@@ -51,7 +51,7 @@ struct fq_claims {
 };
 
 /* All *.yaml of a directory (NULL: configs/claims below FQ_HOME). FQ_USAGE with file and line; two claims of one id; a
- * test with both or neither of constant and against; a directory without claims. */
+ * test with neither constant nor against; a directory without claims. */
 int fq_claims_load(const char *dir, struct fq_claims *out, struct fq_error *err);
 void fq_claims_free(struct fq_claims *claims);
 

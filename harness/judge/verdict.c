@@ -73,7 +73,7 @@ static int run_test(const struct judge *j, struct fq_verdict *v, const struct fq
         const struct fq_group *x = &j->groups->group[i];
         if (strcmp(fq_group_series(x)->metric, t->metric) != 0 || !selects(&t->cells, NULL, x))
             continue;
-        if (t->constant != NULL) {
+        if (t->against == NULL) {
             FQ_TRY(add_result(j, v, t, x, NULL, err));
             continue;
         }
