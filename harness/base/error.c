@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int fq_fail(struct fq_error *err, int code, const char *format, ...) {
+int fq_fail_text(struct fq_error *err, int code, const char *format, ...) {
     if (err != NULL) {
         /* A caller may pass the old sentence as an argument, so the new one is built apart. */
         char text[FQ_ERROR_SIZE];

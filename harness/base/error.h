@@ -17,9 +17,14 @@ struct fq_error {
     char text[FQ_ERROR_SIZE];
 };
 
-/* Writes the sentence (printf style) and returns `code`, so that a function can `return fq_fail(err, FQ_USAGE, "...")`.
- */
-int fq_fail(struct fq_error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Writes the sentence (printf style) and yields `code`, so that a function can `return fq_fail(err, FQ_USAGE, "...")`.
+ * err may be NULL. The code is returned by an inline function, so that a static analyser sees that it is not 0. */
+#define fq_fail(err, code, ...) fq_failed_with(fq_fail_text((err), (code), __VA_ARGS__), (code))
+int fq_fail_text(struct fq_error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static inline int fq_failed_with(int written, int code) {
+    (void)written;
+    return code;
+}
 
 /* Puts "prefix: " before the sentence already there and returns its code. */
 int fq_fail_in(struct fq_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
