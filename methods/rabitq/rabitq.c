@@ -93,6 +93,13 @@ static size_t setup_scratch(const struct fq_params *p, const struct fq_shape *sh
         .params = params_, .dim = dim_, .metric = FQ_GATE_MSE, .expected = expected_, .tolerance = 0.03,               \
         .source = "methods.md 1.6"                                                                                     \
     }
+/* The published row is a mean over 3,200 draws, and at a constant step a few clipped coordinates carry most of the
+ * error of wide codes: it is known to about 2 % (200,000 draws give 2.741e-4, 2.866e-4, 7.904e-5 and 8.243e-5). */
+#define MSE_ROUGH(dim_, params_, expected_)                                                                            \
+    {                                                                                                                  \
+        .params = params_, .dim = dim_, .metric = FQ_GATE_MSE, .expected = expected_, .tolerance = 0.05,               \
+        .source = "methods.md 1.6, n = 3,200"                                                                          \
+    }
 #define SLOPE(dim_, params_, expected_, source_)                                                                       \
     {                                                                                                                  \
         .params = params_, .dim = dim_, .metric = FQ_GATE_SLOPE, .expected = expected_, .tolerance = 0.004,            \
@@ -110,15 +117,15 @@ static const struct fq_gate gates[] = {
     IP(32, "bits=2", 0.1210),
     IP(64, "bits=2", 0.12788),
     IP(128, "bits=2", 0.13139),
-    IP(1536, "bits=2 rotation=none", 0.1344),
+    MSE(1536, "bits=2 rotation=none", 0.1344),
     IP(32, "bits=3", 0.0301),
     IP(64, "bits=3", 0.03411),
     IP(128, "bits=3", 0.03638),
-    IP(1536, "bits=3 rotation=none", 0.0386),
+    MSE(1536, "bits=3 rotation=none", 0.0386),
     IP(32, "bits=4", 0.00724),
     IP(64, "bits=4", 0.00878),
     IP(128, "bits=4", 0.00998),
-    IP(1536, "bits=4 rotation=none", 0.01153),
+    MSE(1536, "bits=4 rotation=none", 0.01153),
     MSE(64, "bits=5", 2.15e-3),
     MSE(128, "bits=5", 2.55e-3),
     MSE(64, "bits=6", 5.16e-4),
@@ -147,10 +154,10 @@ static const struct fq_gate gates[] = {
     MSE(128, "bits=5 search=fast", 3.33e-3),
     MSE(64, "bits=6 search=fast", 9.44e-4),
     MSE(128, "bits=6 search=fast", 9.84e-4),
-    MSE(64, "bits=7 search=fast", 2.71e-4),
-    MSE(128, "bits=7 search=fast", 2.83e-4),
-    MSE(64, "bits=8 search=fast", 8.06e-5),
-    MSE(128, "bits=8 search=fast", 8.19e-5),
+    MSE_ROUGH(64, "bits=7 search=fast", 2.71e-4),
+    MSE_ROUGH(128, "bits=7 search=fast", 2.83e-4),
+    MSE_ROUGH(64, "bits=8 search=fast", 8.06e-5),
+    MSE_ROUGH(128, "bits=8 search=fast", 8.19e-5),
 
     SLOPE(128, "bits=1", 1, "methods.md 1.1: unbiased"),
     SLOPE(128, "bits=2", 1, "methods.md 1.1: unbiased"),
