@@ -9,7 +9,8 @@ folder = cut > 0 ? ARG0[1:cut] : ""
 load folder."style.gp"
 
 stats data using (see_panel(int(column("panel")), strcol("panel_name")), \
-                  see_series(int(column("series")), strcol("series_name"), column("method"), column("variant"))) nooutput
+                  see_series(int(column("series")), strcol("series_name"), column("point"), column("method"), \
+                             column("variant"))) nooutput
 stats data using (column("high")) name "high" nooutput
 stats data using (column("low")) name "low" nooutput
 stats data using (column("rho")) name "rho" nooutput

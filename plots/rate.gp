@@ -3,7 +3,8 @@
 # is not empty. over_floor, if it exists, is the base B of a floor B^-b by which values are divided.
 scaled(v, rate) = exists("over_floor") ? v * over_floor ** rate : v
 stats data using (see_panel(int(column("panel")), strcol("panel_name")), \
-                  see_series(int(column("series")), strcol("series_name"), column("method"), column("variant"))) nooutput
+                  see_series(int(column("series")), strcol("series_name"), column("point"), column("method"), \
+                             column("variant"))) nooutput
 stats data using (column("rate_bits")) name "rate" nooutput
 stats data using (column("value") > 0 ? scaled(column("value"), column("rate_bits")) : NaN) name "value" nooutput
 stats data using (column("low") > 0 ? scaled(column("low"), column("rate_bits")) : NaN) name "low" nooutput
@@ -17,7 +18,7 @@ load folder."terminal.gp"
 # One scale for all panels, so that they can be compared by eye.
 bottom = 10 ** floor(log10(low_min < value_min && low_min > value_min / 10 ? low_min : value_min))
 top = 10 ** ceil(log10(value_max))
-right = rate_max > 12 ? (rate_max + 1) : ceil(rate_max + 0.25)
+right = ceil(rate_max + 0.25)
 in_panel(p) = int(column("panel")) == p
 is(p, s) = int(column("panel")) == p && int(column("series")) == s
 
@@ -28,12 +29,7 @@ set mytics 10
 set xlabel "rate (bits per coordinate, every byte counted)"
 set yrange [bottom:top]
 set xrange [0.8:right]
-if (rate_max > 12) {
-    set logscale x 2
-    set xtics (1, 2, 3, 4, 6, 8, 12, 16, 32)
-} else {
-    set xtics 1
-}
+set xtics 1
 unset key
 do for [p = 1:panels] {
     set size 1.0 / columns_of(panels), panel_in / height_in

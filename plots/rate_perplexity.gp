@@ -11,7 +11,8 @@ array full[64]
 full_seen = 0
 see_full(p, v) = (p <= 64 ? (full[p] = v, 1) : 0)
 stats data using (see_panel(int(column("panel")), strcol("panel_name")), \
-                  see_series(int(column("series")), strcol("series_name"), column("method"), column("variant")), \
+                  see_series(int(column("series")), strcol("series_name"), column("point"), column("method"), \
+                             column("variant")), \
                   see_full(int(column("panel")), column("full"))) nooutput
 stats data using (column("rate_bits")) name "rate" nooutput
 stats data using (column("high")) name "high" nooutput
@@ -24,7 +25,7 @@ panel_in = columns_of(panels) == 1 ? 4.2 : 3.3
 load folder."legend_size.gp"
 height_in = rows_of(panels) * panel_in + legend_in
 load folder."terminal.gp"
-right = rate_max > 12 ? (rate_max + 1) : ceil(rate_max + 0.25)
+right = ceil(rate_max + 0.25)
 bottom = full_records > 0 && full_min < low_min ? full_min : low_min
 # A collapsed model would press all others onto the axis: beyond a factor of three the scale is logarithmic.
 logarithmic = high_max > 3 * bottom
@@ -40,12 +41,7 @@ if (logarithmic) {
     set yrange [bottom - 0.05 * (high_max - bottom):high_max + 0.05 * (high_max - bottom)]
 }
 set xrange [0.8:right]
-if (rate_max > 12) {
-    set logscale x 2
-    set xtics (1, 2, 3, 4, 6, 8, 12, 16, 32)
-} else {
-    set xtics 1
-}
+set xtics 1
 unset key
 do for [p = 1:panels] {
     set size 1.0 / columns_of(panels), panel_in / height_in

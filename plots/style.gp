@@ -15,7 +15,7 @@ array colour[8] = [0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0
 array point[12] = [7, 5, 9, 11, 13, 6, 4, 8, 10, 12, 2, 1]
 array stroke[6] = [1, 2, 4, 5, 3, 6]
 colour_of(method) = colour[(int(method) - 1) % 8 + 1]
-point_of(series) = point[(int(series) - 1) % 12 + 1]
+point_of(i) = point[(int(word(series_points, i)) - 1) % 12 + 1]
 dash_of(variant) = stroke[(int(variant) - 1) % 6 + 1]
 
 # Panels and series of the data, in the order in which they come.
@@ -23,11 +23,13 @@ panels = 0
 series = 0
 panel_names = ""
 series_names = ""
+series_points = ""
 series_methods = ""
 series_variants = ""
 quoted(text) = " \"" . text . "\""
 see_panel(i, name) = i <= panels ? 0 : (panels = i, panel_names = panel_names . quoted(name), 1)
-see_series(i, name, m, v) = i <= series ? 0 : (series = i, series_names = series_names . quoted(name), \
+see_series(i, name, p, m, v) = i <= series ? 0 : (series = i, series_names = series_names . quoted(name), \
+    series_points = series_points . sprintf(" %d", p), \
     series_methods = series_methods . sprintf(" %d", m), series_variants = series_variants . sprintf(" %d", v), 1)
 panel_name(i) = word(panel_names, i)
 series_name(i) = word(series_names, i)

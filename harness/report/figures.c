@@ -19,8 +19,10 @@ struct curves {
     struct curve {
         char name[96], method[64];
         unsigned method_index, variant;
+        unsigned shown; /* number in the figure at hand, by first appearance; 0: not yet */
     } curve[MAX_CURVES];
     size_t n;
+    unsigned shown; /* curves in the figure at hand */
 };
 
 static size_t curve_of(struct curves *all, const struct fq_estimate *e) {
@@ -56,16 +58,25 @@ static void plain(FILE *f, const char *text) {
     fputc(',', f);
 }
 
+/* Formats of 16 bits and more would press all others into a corner; they stand in the tables. */
+static const double highest_rate = 12.0;
+
 static bool drawable(const struct fq_estimate *e) {
     return e != NULL && isfinite(e->value) && isfinite(e->low) && isfinite(e->high) && isfinite(e->rate_bits);
 }
 
-static void put_curve(FILE *f, size_t panel, const char *panel_name, const struct curves *all, size_t k) {
+/* Scripts count series from 1 without a gap; point, method and variant are the same in all figures. */
+#define CURVE_COLUMNS "panel,panel_name,series,series_name,point,method,variant"
+
+static void put_curve(FILE *f, size_t panel, const char *panel_name, struct curves *all, size_t k) {
+    struct curve *c = &all->curve[k];
+    if (c->shown == 0)
+        c->shown = ++all->shown;
     fprintf(f, "%zu,", panel);
     plain(f, panel_name);
-    fprintf(f, "%zu,", k + 1);
-    plain(f, all->curve[k].name);
-    fprintf(f, "%u,%u,", all->curve[k].method_index, all->curve[k].variant);
+    fprintf(f, "%u,", c->shown);
+    plain(f, c->name);
+    fprintf(f, "%zu,%u,%u,", k + 1, c->method_index, c->variant);
 }
 
 static void put_numbers(FILE *f, const struct fq_estimate *e, double scale) {
@@ -87,8 +98,7 @@ static int export_rate(const struct fq_estimates *e, const char *kind, const cha
     struct fq_scope *scopes;
     size_t n_scopes, panel = 0;
     FQ_TRY(fq_scopes(e, kind, &scopes, &n_scopes, err));
-    fprintf(f, "panel,panel_name,series,series_name,method,variant,label,rate_bits,value,low,high%s\n",
-            with_full ? ",full" : "");
+    fprintf(f, CURVE_COLUMNS ",label,rate_bits,value,low,high%s\n", with_full ? ",full" : "");
     int code = FQ_OK;
     for (size_t s = 0; s < n_scopes && panel < MAX_PANELS && code == FQ_OK; s++) {
         const char *metrics[] = {metric, NULL};
@@ -103,7 +113,7 @@ static int export_rate(const struct fq_estimates *e, const char *kind, const cha
         for (size_t k = 0; k < all->n; k++)
             for (size_t i = 0; i < n; i++) {
                 const struct fq_estimate *row = fq_estimate_of(e, &scopes[s], &subjects[i], metric);
-                if (subjects[i].unequal || !drawable(row) || curve_of(all, row) != k)
+                if (subjects[i].unequal || !drawable(row) || row->rate_bits > highest_rate || curve_of(all, row) != k)
                     continue;
                 if (!any)
                     panel++;
@@ -134,7 +144,7 @@ static int export_bias(const struct fq_estimates *e, struct curves *all, FILE *f
     struct fq_scope *scopes;
     size_t n_scopes, panel = 0;
     FQ_TRY(fq_scopes(e, "codec", &scopes, &n_scopes, err));
-    fputs("panel,panel_name,series,series_name,method,variant,label,rho,value,low,high\n", f);
+    fputs(CURVE_COLUMNS ",label,rho,value,low,high\n", f);
     int code = FQ_OK;
     for (size_t s = 0; s < n_scopes && code == FQ_OK; s++) {
         const char *metrics[] = {"ip_bias_bin5", NULL};
@@ -240,7 +250,8 @@ static const struct {
 } table[] = {
     {"rate_mse", "Rate against distortion",
      "Relative mean squared error against the measured rate, every byte counted. Bars: 95 % intervals. Dashed: the "
-     "rate-distortion floor 4^-b of independent Gaussian coordinates; data with structure may lie below it."},
+     "rate-distortion floor 4^-b of independent Gaussian coordinates; data with structure may lie below it. Formats of "
+     "more than 12 bits are in the tables."},
     {"rate_gap", "Distance to the rate-distortion floor",
      "The same data, divided by the floor at the measured rate: how many times the least possible error of Gaussian "
      "coordinates a method makes with the bytes that it spends. Lower is better; 1 is the floor."},
@@ -261,6 +272,9 @@ static const struct {
 
 static int export_one(const struct fq_estimates *e, struct curves *all, const char *name, FILE *f, bool *has_data,
                       struct fq_error *err) {
+    all->shown = 0;
+    for (size_t i = 0; i < all->n; i++)
+        all->curve[i].shown = 0;
     if (strcmp(name, "rate_mse") == 0 || strcmp(name, "rate_gap") == 0)
         return export_rate(e, "codec", "rel_mse", false, all, f, has_data, err);
     if (strcmp(name, "rate_ip") == 0)
@@ -322,4 +336,11 @@ void fq_figures_draw(struct fq_figures *figures, const struct fq_report_dir *dir
         if (!figure->pdf)
             snprintf(figures->absent, sizeof figures->absent, "%s", why);
     }
+}
+
+const char *fq_figures_missing(const struct fq_figures *figures) {
+    for (size_t i = 0; i < figures->n; i++)
+        if (figures->figure[i].svg || figures->figure[i].pdf)
+            return "Some plots are missing";
+    return "Plots are absent";
 }

@@ -31,4 +31,7 @@ int fq_figures_export(const struct fq_estimates *e, const struct fq_report_dir *
 /* Draws them. A missing gnuplot, a missing terminal or a script that fails is no error: `absent` says so. */
 void fq_figures_draw(struct fq_figures *figures, const struct fq_report_dir *dir, const char *scripts);
 
+/* "Plots are absent" or "Some plots are missing", to be followed by the reason. */
+const char *fq_figures_missing(const struct fq_figures *figures);
+
 #endif

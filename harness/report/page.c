@@ -105,7 +105,7 @@ int fq_put_page(FILE *f, const struct fq_page *page, struct fq_error *err) {
     fq_put_verdicts(f, page);
     fq_put_audit(f, page);
     if (page->figures->absent[0] != '\0') {
-        fputs("<p class=\"warn\">Plots are absent: ", f);
+        fprintf(f, "<p class=\"warn\">%s: ", fq_figures_missing(page->figures));
         fq_put_html(f, page->figures->absent);
         fputs(". Their data are in <code>plots/data</code>.</p>\n", f);
     }

@@ -42,7 +42,7 @@ static void put_mark(FILE *f, const struct fq_figures *figures) {
                            "A new report to the same place replaces this whole directory.\n",
           f);
     if (figures->absent[0] != '\0')
-        fprintf(f, "\nPlots are absent: %s.\n", figures->absent);
+        fprintf(f, "\n%s: %s.\n", fq_figures_missing(figures), figures->absent);
 }
 
 static int put_page(const struct fq_page *page, struct fq_error *err) {
@@ -95,6 +95,7 @@ int fq_report_write(const struct fq_report_input *in, const char *path, char *wa
         return code;
     }
     if (figures.absent[0] != '\0')
-        snprintf(warning, FQ_ERROR_SIZE, "plots are absent: %s; the report is whole but for them", figures.absent);
+        snprintf(warning, FQ_ERROR_SIZE, "%s: %s; the rest of the report is whole", fq_figures_missing(&figures),
+                 figures.absent);
     return fq_report_dir_commit(&dir, err);
 }
