@@ -129,7 +129,7 @@ static int find_name(struct fq_dataset *set, const char *name, struct fq_manifes
     struct fq_manifest_entry *entries = NULL;
     size_t n = 0;
     struct fq_error unread;
-    entry->kind[0] = '\0';
+    memset(entry, 0, sizeof *entry);
     if (fq_manifest_load(&entries, &n, &unread) == 0)
         for (size_t i = 0; i < n; i++)
             if (strcmp(entries[i].name, name) == 0)

@@ -126,7 +126,7 @@ static int read_vecs(struct raw *r, const char *ending, struct fq_rows_reader *o
     r->dim = (size_t)length;
     r->number = strcmp(ending, ".bvecs") == 0 ? NUMBER_U8 : NUMBER_F32;
     r->has_length = 1;
-    long long row = (long long)(sizeof length + r->dim * bytes_of(r->number));
+    long long row = (long long)sizeof length + length * (long long)bytes_of(r->number);
     if (size % row != 0)
         return fq_fail(err, FQ_USAGE,
                        "'%s': %lld bytes are no whole number of rows of %lld bytes (dim %zu); the file is truncated or "
