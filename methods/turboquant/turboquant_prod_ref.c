@@ -29,7 +29,7 @@ static struct work work_of(const struct fq_call *call) {
 }
 
 static const float *sketch_of(const struct turboquant_prod *prod, const struct fq_call *call) {
-    return (const float *)((const uint8_t *)call->shared + prod->sketch_at);
+    return (const float *)call->shared + prod->sketch_at / sizeof(float);
 }
 
 static void rotate(const struct fq_call *call, size_t n, const float *x, float *y) {
