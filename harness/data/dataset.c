@@ -123,7 +123,7 @@ static int check_capture(const struct fq_dataset *set, const struct fq_manifest_
                    info->n, info->context, entry->obtain);
 }
 
-/* Fills set->path; *entry is freed by the caller if found (kind != ""). */
+/* Fills set->path, and *entry if the name is one of the manifest; else entry->kind is "". */
 static int find_name(struct fq_dataset *set, const char *name, struct fq_manifest_entry *entry, struct fq_error *err) {
     char ignored[FQ_SHA256_HEX];
     struct fq_manifest_entry *entries = NULL;

@@ -8,6 +8,8 @@
 
 #include "harness/base/half.h"
 #include "harness/data/dataset.h"
+#include "harness/data/model.h"
+#include "tests/unit/data/tiny_model.h"
 
 #include <hdf5.h>
 #include <math.h>
@@ -248,6 +250,38 @@ static void ann_benchmarks_is_read(void **state) {
     expect_refused("'test' has vectors of length 7, 'train' of length 8");
 }
 
+/* 50 rows of embeddings: every tenth is a query, the others are base vectors. */
+static void embeddings_of_a_model_are_vectors(void **state) {
+    (void)state;
+    if (!fq_model_available())
+        skip();
+    static struct tiny_model tiny;
+    struct fq_error err = {0};
+    struct fq_dataset *set;
+    (void)snprintf(path, sizeof path, "%s/tiny.gguf", folder);
+    tiny_build(&tiny, TINY_LLAMA);
+    tiny_write(&tiny, path, 0);
+    const float *table = tiny_get(&tiny, "token_embd.weight");
+    assert_int_equal(fq_dataset_open(path, &set, &err), FQ_OK);
+    const struct fq_dataset_info *info = fq_dataset_info(set);
+    assert_int_equal(info->dim, TINY_WIDTH);
+    assert_int_equal(info->n, 45);
+    assert_int_equal(info->n_queries, 5);
+    float base[45 * TINY_WIDTH], query[5 * TINY_WIDTH];
+    assert_int_equal(fq_dataset_rows(set, FQ_KEY, 0, 0, 0, 45, base, &err), FQ_OK);
+    assert_int_equal(fq_dataset_queries(set, 0, 0, 0, 5, query, &err), FQ_OK);
+    for (size_t r = 0; r < TINY_WORDS; r++) {
+        const float *found = r % 10 == 9 ? query + r / 10 * TINY_WIDTH : base + (r - r / 10) * TINY_WIDTH;
+        assert_memory_equal(found, table + r * TINY_WIDTH, TINY_WIDTH * sizeof *found);
+    }
+    fq_dataset_close(set);
+    tiny_free(&tiny);
+    FILE *file = make("tiny.gguf");
+    put(file, "no model", 8);
+    assert_int_equal(fclose(file), 0);
+    expect_refused("GGUF");
+}
+
 static void finiteness_is_checked_by_place(void **state) {
     (void)state;
     struct fq_error err = {0};
@@ -274,6 +308,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(wrong_npy_is_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(wrong_vecs_are_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(ann_benchmarks_is_read, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(embeddings_of_a_model_are_vectors, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(finiteness_is_checked_by_place, make_folder, remove_folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
