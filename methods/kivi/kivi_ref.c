@@ -40,15 +40,17 @@ static bool encode_group(const struct kivi_layout *l, const float *v, size_t g, 
         greatest = fmaxf(greatest, v[j]);
     }
     const double top = (double)((1U << l->bits) - 1U);
-    if (!fq_scalar_put(FQ_SCALAR_FP16, ((double)greatest - (double)least) / top, scale_at(l, record, g)) ||
-        !fq_scalar_put(FQ_SCALAR_FP16, (double)least, minimum_at(l, record, g)))
+    if (!fq_scalar_put(FQ_SCALAR_FP16, ((double)greatest - (double)least) / top, scale_at(l, record, g)))
         return false;
-    /* The codes are formed with the numbers that are stored, as in the published code, whose tensors are fp16. */
+    /* The codes are formed with the numbers that are stored, as in the published code, whose tensors are fp16. A scale
+     * of zero (constant group, or a range that fp16 cannot resolve) leaves one value for all: the middle. */
     const double scale = (double)fq_scalar_get(FQ_SCALAR_FP16, scale_at(l, record, g));
+    const double lowest = scale > 0 ? (double)least : 0.5 * ((double)least + (double)greatest);
+    if (!fq_scalar_put(FQ_SCALAR_FP16, lowest, minimum_at(l, record, g)))
+        return false;
     const double minimum = (double)fq_scalar_get(FQ_SCALAR_FP16, minimum_at(l, record, g));
     uint8_t code[KIVI_MAX_GROUP];
     for (size_t j = 0; j < l->group; j++) {
-        /* A constant group has scale 0: every code is 0 and decodes to the minimum. */
         const double level = scale > 0 ? ((double)v[j] - minimum) / scale : 0;
         code[j] = (uint8_t)rint(fmin(fmax(level, 0), top));
     }

@@ -150,6 +150,21 @@ static void worst_cases_are_defined(void **state) {
     fixture_close(&f);
 }
 
+/* Where fp16 has no scale for the range, one value stands for the group: its middle. */
+static void unresolved_range_decodes_to_its_middle(void **state) {
+    (void)state;
+    enum { D = 32 };
+    struct fixture f;
+    fixture_open(&f, &fq_method_kivi, "bits=4", D, FQ_VALUE, 1);
+    float x[D], xhat[D];
+    for (size_t i = 0; i < D; i++)
+        x[i] = i % 2 ? 4e-7F : 0;
+    fixture_roundtrip(&f, 1, x, xhat);
+    for (size_t i = 0; i < D; i++)
+        assert_true(fabs((double)xhat[i] - 2e-7) < 3.1e-8);
+    fixture_close(&f);
+}
+
 static void overflow_names_the_group(void **state) {
     (void)state;
     enum { D = 32 };
@@ -189,6 +204,7 @@ int main(void) {
         cmocka_unit_test(distortion_is_as_published),     cmocka_unit_test(channel_structure_is_what_it_is_for),
         cmocka_unit_test(score_and_attend_follow_decode), cmocka_unit_test(footprint_counts_scale_and_minimum),
         cmocka_unit_test(refusals_say_what_is_wrong),     cmocka_unit_test(worst_cases_are_defined),
+        cmocka_unit_test(unresolved_range_decodes_to_its_middle),
         cmocka_unit_test(overflow_names_the_group),       cmocka_unit_test(halves_go_to_even),
     };
     return cmocka_run_group_tests_name("kivi", tests, NULL, NULL);
