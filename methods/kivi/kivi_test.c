@@ -201,11 +201,15 @@ static void halves_go_to_even(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(distortion_is_as_published),     cmocka_unit_test(channel_structure_is_what_it_is_for),
-        cmocka_unit_test(score_and_attend_follow_decode), cmocka_unit_test(footprint_counts_scale_and_minimum),
-        cmocka_unit_test(refusals_say_what_is_wrong),     cmocka_unit_test(worst_cases_are_defined),
+        cmocka_unit_test(distortion_is_as_published),
+        cmocka_unit_test(channel_structure_is_what_it_is_for),
+        cmocka_unit_test(score_and_attend_follow_decode),
+        cmocka_unit_test(footprint_counts_scale_and_minimum),
+        cmocka_unit_test(refusals_say_what_is_wrong),
+        cmocka_unit_test(worst_cases_are_defined),
         cmocka_unit_test(unresolved_range_decodes_to_its_middle),
-        cmocka_unit_test(overflow_names_the_group),       cmocka_unit_test(halves_go_to_even),
+        cmocka_unit_test(overflow_names_the_group),
+        cmocka_unit_test(halves_go_to_even),
     };
     return cmocka_run_group_tests_name("kivi", tests, NULL, NULL);
 }
