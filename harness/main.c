@@ -95,6 +95,8 @@ int main(int argc, char **argv) {
         return fq_probe_main(argv[2]);
     if (argc < 2) {
         print_help();
+        (void)fflush(stdout);
+        fprintf(stderr, "fairquant: expected a verb, found none\n");
         return FQ_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {

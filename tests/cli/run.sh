@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# plan, run, merge, list, size, env: what they print, what they refuse, and that shards make a whole.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+fq=$fairquant
+
+expect 0 'Usage: fairquant VERB' 'audit' -- "$fq" --help
+expect 0 'fairquant [0-9]+\.[0-9]+' -- "$fq" --version
+expect 2 'Usage' -- "$fq"
+expect 2 'xyzzyxyzzy' -- "$fq" xyzzyxyzzy
+for verb in list plan run merge size env; do
+    expect 0 'Usage: fairquant '"$verb" -- "$fq" "$verb" --help
+    expect 2 -- "$fq" "$verb" --no-such-option
+done
+
+# list and env: the text names what is there, the JSON is JSON
+expect 0 'turboquant-mse \(contender\)' 'bits' 'rotation' -- "$fq" list methods
+expect 0 'matched-cpu' -- "$fq" list contracts
+expect 0 'smollm2-135m' -- "$fq" list models
+expect 0 'ref .*usable' 'cuda' -- "$fq" list backends
+expect 2 'methodz' "did you mean 'methods'" -- "$fq" list methodz
+for topic in methods claims contracts models backends; do
+    "$fq" list "$topic" --json | python3 -c 'import json,sys; d=json.load(sys.stdin); assert isinstance(d, list) and d' || fail "list $topic --json is no JSON list"
+done
+expect 0 'binary_sha256' 'cpu_model' 'hdf5' 'libllama' -- "$fq" env
+"$fq" env --json | python3 -c 'import json,sys; d=json.load(sys.stdin); assert len(d["binary_sha256"]) == 64' || fail "env --json"
+
+# size: bytes by hand. d = 128, 4 bits and one half per vector: 66 bytes of 256; 2 x 80 x 8 x 131072 x 66 / 2^20 = 10560 MiB
+expect 0 'turboquant-mse +4\.1250 +84480\.0 +10560\.000' -- "$fq" size --layers 80 --kv-heads 8 --dim 128 --context 131072 turboquant-mse:bits=4,scalar=fp16
+expect 0 'fp16 +16\.0000 +327680\.0 +40960\.000' -- "$fq" size --layers 80 --kv-heads 8 --dim 128 --context 131072 fp16
+expect 2 'context' -- "$fq" size --layers 80 --kv-heads 8 --dim 128
+expect 2 'dim' 'abc' -- "$fq" size --layers 80 --kv-heads 8 --dim abc --context 16
+expect 2 'bits' '99' -- "$fq" size --layers 1 --kv-heads 1 --dim 64 --context 16 rabitq:bits=99
+expect 2 'both' -- "$fq" size --model smollm2-135m --layers 3 --kv-heads 8 --dim 64 --context 16
+
+# plan: an A/A twin is there, impossible metrics are said, nothing is written
+sweep "$dir/s.yaml" '  - {name: turboquant-mse, bits: [2, 3]}
+  - {name: fp16, metrics: [distortion, bytes]}'
+sed -i 's/^metrics:.*/metrics: [distortion, attention, speed, bytes]/; s/^seeds:.*/seeds: [1, 2]/' "$dir/s.yaml"
+expect 0 'turboquant-mse bits=2 \(twin\)' 'attention on sphere-64x32: not planned' 'all +13 ' -- "$fq" plan "$dir/s.yaml"
+[ -z "$(find "$dir" -name '*.journal')" ] || fail "plan left a journal"
+
+# what is wrong is said with its line
+line() { sweep "$dir/bad.yaml" "$1" "${2:-}" "${3:-}"; }
+line '  - {name: fp16, bits: 2}'
+expect 2 'bad\.yaml:11' 'fp16, which has none' -- "$fq" plan "$dir/bad.yaml"
+line '  - {bits: 2}'
+expect 2 'bad\.yaml:11' 'name' -- "$fq" plan "$dir/bad.yaml"
+line '  - {name: rabitq, bits: []}'
+expect 2 'bad\.yaml:11' 'empty' -- "$fq" plan "$dir/bad.yaml"
+line '  - {name: rabitq, bits: 2.5}'
+expect 2 'bad\.yaml:11' 'whole number' -- "$fq" plan "$dir/bad.yaml"
+line '  - {name: rabitq, bits: 2, bits: 3}'
+expect 2 'bad\.yaml:11' 'twice' -- "$fq" plan "$dir/bad.yaml"
+line '  - {name: rabitq, metrics: [speeed]}'
+expect 2 'bad\.yaml:11' "did you mean 'speed'" -- "$fq" plan "$dir/bad.yaml"
+line '  - {name: fp16}' '{generate: sphere, vectors: [64], dims: [32]}'
+expect 2 'bad\.yaml:7' "unknown key 'dims'" "did you mean 'dim'" -- "$fq" plan "$dir/bad.yaml"
+line '  - {name: fp16}' '{generate: sphere, vectors: [0], dim: [32]}'
+expect 2 'bad\.yaml:7' 'vectors' -- "$fq" plan "$dir/bad.yaml"
+line '  - {name: fp16}' '{kv: nowhere.h5, tensors: [query]}'
+expect 2 'bad\.yaml:7' 'query' -- "$fq" plan "$dir/bad.yaml"
+line '  - {name: fp16}' '' 'threads: 0'
+expect 2 'bad\.yaml' 'threads' -- "$fq" plan "$dir/bad.yaml"
+line '  - {name: fp16}' '' 'isa: sse9'
+expect 2 'bad\.yaml' 'sse9' -- "$fq" plan "$dir/bad.yaml"
+expect 2 'plug-in|plugin|ELF' -- "$fq" plan "$dir/s.yaml" --plugin "$dir/s.yaml"
+expect 2 'shard' -- "$fq" run "$dir/s.yaml" --out "$dir/x.h5" --shard 3/2
+absent "$dir/x.h5" "$dir/x.h5.journal"
+
+# three shards hold every cell once; merged they are the whole
+expect 0 '13 cells, 13 run now' -- "$fq" run "$dir/s.yaml" --out "$dir/whole.h5"
+total=0
+for i in 1 2 3; do
+    "$fq" run "$dir/s.yaml" --out "$dir/part$i.h5" --shard "$i/3" --quiet >"$dir/out.txt" 2>&1 || fail "shard $i failed: $(cat "$dir/out.txt")"
+    total=$((total + $(sed -n 's/.*: \([0-9]*\) cells (shard.*/\1/p' "$dir/out.txt")))
+done
+[ "$total" = 13 ] || fail "the shards hold $total cells, the sweep has 13"
+expect 0 'partial' -- "$fq" merge --out "$dir/some.h5" "$dir/part1.h5" "$dir/part2.h5"
+expect 0 '13 of 13' -- "$fq" merge --out "$dir/merged.h5" "$dir/part1.h5" "$dir/part2.h5" "$dir/part3.h5"
+expect 0 '13 of 13' -- "$fq" merge --out "$dir/again.h5" "$dir/merged.h5" "$dir/part2.h5"
+expect 2 'exists already' -- "$fq" merge --out "$dir/merged.h5" "$dir/part1.h5"
+# timings of the same cells differ, so the whole and a part contradict each other
+expect 2 'other numbers' -- "$fq" merge --out "$dir/x.h5" "$dir/whole.h5" "$dir/merged.h5"
+sweep "$dir/other.yaml" '  - {name: fp16}'
+expect 0 -- "$fq" run "$dir/other.yaml" --out "$dir/other.h5"
+expect 2 'one sweep' -- "$fq" merge --out "$dir/x.h5" "$dir/part1.h5" "$dir/other.h5"
+expect 2 'part' -- "$fq" merge --out "$dir/x.h5"
+expect 2 'cut\.h5' -- sh -c "head -c 5000 '$dir/merged.h5' >'$dir/cut.h5'; '$fq' merge --out '$dir/x.h5' '$dir/cut.h5'"
+absent "$dir/x.h5"
+
+# the numbers of cells that are not timed do not depend on the run: a cell that two runs share is equal
+sweep "$dir/still.yaml" '  - {name: rabitq, bits: 2}'
+expect 0 -- "$fq" run "$dir/still.yaml" --out "$dir/still1.h5"
+expect 0 -- "$fq" run "$dir/still.yaml" --out "$dir/still2.h5"
+expect 0 -- "$fq" merge --out "$dir/still.h5" "$dir/still1.h5" "$dir/still2.h5"
+
+# a cell that fails is recorded and the sweep goes on: half precision cannot hold what the generator's scale makes of it
+python3 - "$dir/huge.npy" <<'P'
+import struct, sys
+rows, dim = 64, 32
+head = "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }" % (rows, dim)
+head += " " * (63 - (10 + len(head)) % 64) + "\n"
+open(sys.argv[1], "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + struct.pack("<%df" % (rows * dim), *([3e30, -1e30] * (rows * dim // 2))))
+P
+sweep "$dir/fail.yaml" '  - {name: turboquant-mse, bits: 2, scalar: [fp16, fp32]}' "{vectors: $dir/huge.npy}"
+expect 1 'cells failed' 'no representation|overflow|does not fit' -- "$fq" run "$dir/fail.yaml" --out "$dir/fail.h5"
+[ -s "$dir/fail.h5" ] || fail "the results of the cells that did not fail are missing"
+expect 1 '0 run now' -- "$fq" run "$dir/fail.yaml" --out "$dir/fail.h5" --resume
+exit "$bad"
