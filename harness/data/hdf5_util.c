@@ -12,6 +12,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* At exit the library closes what is open, and crashes if a file could not be closed before because the disk was full
+ * (seen with 1.10.8): the user would read a sentence and then get a segmentation fault instead of its exit status. All
+ * files are closed by hand here, so that clean-up is switched off; it has to be before the library's first call. */
+__attribute__((constructor)) static void no_clean_up_at_exit(void) {
+    (void)H5dont_atexit();
+}
+
 int fq_h5_open(const char *path, hid_t *file, struct fq_error *err) {
     (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     *file = H5I_INVALID_HID;

@@ -12,10 +12,13 @@
 
 #include <hdf5.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { LAYERS = 3, KV_HEADS = 2, HEADS = 4, DIM = 5, TOKENS = 23, CONTEXT = 10 };
@@ -358,6 +361,42 @@ static void the_writer_refuses_what_it_cannot_keep(void **state) {
     fq_kv_writer_abort(NULL);
 }
 
+/* In a process of its own, because what counts is its end: the sentence, exit status 2, and nothing left behind. */
+static int write_until_full(void) {
+    struct fq_error err = {0};
+    struct fq_kv_attributes a = shape;
+    struct fq_kv_writer *w;
+    a.dim = 512;
+    if (fq_kv_writer_open(path, &a, &w, &err) != 0)
+        return 7;
+    const struct rlimit small = {.rlim_cur = 100000, .rlim_max = RLIM_INFINITY};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &small) != 0)
+        return 8;
+    static float rows[TOKENS * HEADS * 512];
+    int code = 0;
+    for (size_t layer = 0; code == 0 && layer < LAYERS; layer++)
+        for (int which = 0; code == 0 && which < 3; which++)
+            code = fq_kv_writer_rows(w, which, layer, 0, TOKENS, rows, &err);
+    if (code == 0)
+        return 9;
+    fq_kv_writer_abort(w);
+    return strstr(err.text, "cannot write") != NULL && access(path, F_OK) != 0 ? code : 10;
+}
+
+static void a_full_disk_ends_with_a_sentence_and_status_2(void **state) {
+    (void)state;
+    (void)fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        exit(write_until_full());
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), FQ_USAGE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(float32_comes_back_exactly, make_folder, remove_folder),
@@ -368,6 +407,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(missing_and_misshapen_tensors_are_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(keys_alone_are_enough, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(nan_is_named_by_its_place, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_full_disk_ends_with_a_sentence_and_status_2, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_writer_refuses_what_it_cannot_keep, make_folder, remove_folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
