@@ -1,5 +1,7 @@
 # What this machine has. Nothing here is required but the Debian packages of scripts/setup.sh.
 
+comma := ,
+
 FQ_PKGS := hdf5-serial libcyaml hwloc jansson nettle
 FQ_PKG_CFLAGS := $(shell pkg-config --cflags $(FQ_PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 FQ_PKG_LIBS := $(shell pkg-config --libs $(FQ_PKGS) 2>/dev/null)
@@ -11,7 +13,6 @@ FQ_BLAS_CFLAGS := $(addprefix -isystem ,$(wildcard /usr/include/*/openblas-openm
 FQ_BLAS_LIBS := $(if $(FQ_BLAS_DIR),-L$(FQ_BLAS_DIR) -Wl$(comma)-rpath$(comma)$(FQ_BLAS_DIR)) -lopenblas
 
 # libllama: the pinned build in .deps/llama, else the system's.
-comma := ,
 FQ_LLAMA_DIR := $(abspath .deps/llama)
 ifneq ($(wildcard $(FQ_LLAMA_DIR)/include/llama.h),)
 FQ_HAVE_LLAMA := 1
