@@ -122,8 +122,8 @@ static void learn_site(struct fq_hooks *h, enum fq_hook_tensor which, size_t lay
         fail(h, FQ_USAGE, "the values are padded or not computed at the use", s);
         return;
     }
-    for (size_t i = 0; i < h->n_seen && h->seen[i] != node; i++)
-        if (h->seen[i]->op == s->op && strcmp(h->seen[i]->name, s->name) == 0)
+    for (size_t i = 0; i < h->n_seen && h->seen[i].node != node; i++)
+        if (h->seen[i].node->op == s->op && strcmp(h->seen[i].node->name, s->name) == 0)
             s->occurrence++;
     s->offset = data_offset(source, node);
     source_strides(source, which, s);
@@ -132,7 +132,7 @@ static void learn_site(struct fq_hooks *h, enum fq_hook_tensor which, size_t lay
 static void learn_node(struct fq_hooks *h, struct ggml_tensor *t) {
     if (h->n_seen == h->room_seen) {
         size_t room = h->room_seen ? 2 * h->room_seen : 4096;
-        const struct ggml_tensor **grown = realloc(h->seen, room * sizeof *grown);
+        struct fq_seen_node *grown = realloc(h->seen, room * sizeof *grown);
         if (!grown) {
             h->failed = true;
             (void)fq_fail(&h->error, FQ_FAILED, "out of memory while reading the model's graph");
@@ -141,7 +141,7 @@ static void learn_node(struct fq_hooks *h, struct ggml_tensor *t) {
         h->seen = grown;
         h->room_seen = room;
     }
-    h->seen[h->n_seen++] = t;
+    h->seen[h->n_seen++].node = t;
 
     enum fq_hook_tensor which;
     size_t layer;
@@ -246,12 +246,12 @@ int fq_hooks_graph_end(struct fq_hooks *h, struct fq_error *err) {
 /* The data of one site as [token][head][dim] to the hook, and back where it lay. */
 static int call_hook(struct fq_hooks *h, struct fq_site *s) {
     size_t heads = s->which == FQ_HOOK_QUERY ? h->heads : h->kv_heads, row = heads * h->dim;
-    char *data = (char *)s->node->data + s->offset;
     size_t last = (h->n_tokens - 1) * s->token_stride + (heads - 1) * s->head_stride + h->dim * sizeof(float);
     if (s->node->data == NULL || s->offset + last > ggml_nbytes(s->node)) {
         fail(h, FQ_FAILED, "another size than in the learned graph", s);
         return h->error.code;
     }
+    char *data = (char *)s->node->data + s->offset;
     bool dense = s->head_stride == h->dim * sizeof(float) && s->token_stride == row * sizeof(float);
     if (dense)
         return h->hook(h->arg, s->which, s->layer, h->first_position, h->n_tokens, heads, h->dim, (float *)(void *)data,

@@ -32,6 +32,10 @@ struct fq_layer_shape {
     size_t dim, value_dim, heads, kv_heads, cache_elements[2];
 };
 
+struct fq_seen_node {
+    const struct ggml_tensor *node;
+};
+
 struct fq_hooks {
     struct fq_site *site; /* [3 layers], index 3 layer + which; op GGML_OP_NONE until learned */
     struct fq_layer_shape *shape;
@@ -40,7 +44,7 @@ struct fq_hooks {
     struct fq_error error;
 
     /* While learning: every computed node seen, to count occurrences. */
-    const struct ggml_tensor **seen;
+    struct fq_seen_node *seen;
     size_t n_seen, room_seen;
     size_t learn_tokens;
 

@@ -13,16 +13,17 @@ size_t fq_score_top1(const float *logits, size_t vocabulary) {
 
 double fq_score_nll(const float *logits, size_t vocabulary, int32_t token) {
     float top = logits[fq_score_top1(logits, vocabulary)];
-    double sum = 0.0;
-    for (size_t i = 0; i < vocabulary; i++)
+    double sum = (double)expf(logits[0] - top);
+    for (size_t i = 1; i < vocabulary; i++)
         sum += (double)expf(logits[i] - top);
     return -((double)(logits[token] - top) - log(sum));
 }
 
 double fq_score_kl(const float *full, const float *other, size_t vocabulary) {
     float top_full = full[fq_score_top1(full, vocabulary)], top_other = other[fq_score_top1(other, vocabulary)];
-    double sum_full = 0.0, sum_other = 0.0, weighted = 0.0;
-    for (size_t i = 0; i < vocabulary; i++) {
+    double sum_full = (double)expf(full[0] - top_full), sum_other = (double)expf(other[0] - top_other);
+    double weighted = sum_full * ((double)(full[0] - top_full) - (double)(other[0] - top_other));
+    for (size_t i = 1; i < vocabulary; i++) {
         float a = full[i] - top_full, b = other[i] - top_other;
         double p = (double)expf(a);
         sum_full += p;

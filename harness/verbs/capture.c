@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct options {
     const char *model, *corpus, *out;
@@ -205,10 +206,18 @@ static int capture_text(const struct options *o, struct fq_model *model, const c
     return code;
 }
 
+/* A KV set replaces what lies at its path when it is whole, and that must not be a device or a pipe. */
+static int check_output(const char *path, struct fq_error *err) {
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return fq_fail(err, FQ_USAGE, "cannot write '%s': a KV set needs a regular file, and this is none", path);
+    return fq_check_writable(path, err);
+}
+
 int fq_verb_capture(int argc, char **argv, struct fq_error *err) {
     struct options o;
     FQ_TRY(parse(argc, argv, &o, err));
-    FQ_TRY(fq_check_writable(o.out, err));
+    FQ_TRY(check_output(o.out, err));
     char path[4096], sha256[FQ_SHA256_HEX];
     FQ_TRY(fq_manifest_resolve(o.corpus, "corpus", path, sizeof path, sha256, err));
     char *text = NULL;
