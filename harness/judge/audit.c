@@ -207,44 +207,66 @@ static bool ran_seed(const struct set *s, const struct fq_cell *of, uint64_t see
     return false;
 }
 
-/* Every instance ran every seed that any instance ran, or exactly one of them (it draws nothing). */
-static int check_seeds(struct fq_audit *a, const struct set *s, struct fq_error *err) {
-    char detail[768] = "", all[256] = "", one[400];
-    size_t total = 0;
-    bool fair = true;
+static bool first_of_instance(const struct set *s, size_t i) {
+    for (size_t k = 0; k < i; k++)
+        if (same_instance(s->cell[k], s->cell[i]))
+            return false;
+    return true;
+}
+
+/* How many different seeds an instance ran; their list as text. */
+static size_t seeds_of(const struct set *s, const struct fq_cell *of, char *out, size_t size) {
+    size_t n = 0;
+    char one[24];
+    out[0] = '\0';
     for (size_t i = 0; i < s->n; i++) {
+        if (!same_instance(s->cell[i], of))
+            continue;
         bool before = false;
         for (size_t k = 0; k < i && !before; k++)
-            before = s->cell[k]->seed == s->cell[i]->seed;
+            before = s->cell[k]->seed == s->cell[i]->seed && same_instance(s->cell[k], of);
         if (before)
             continue;
-        total++;
+        n++;
         snprintf(one, sizeof one, "%llu", (unsigned long long)s->cell[i]->seed);
-        append(all, sizeof all, " ", one);
+        append(out, size, " ", one);
     }
-    for (size_t i = 0; i < s->n; i++) {
-        bool before = false;
-        for (size_t k = 0; k < i && !before; k++)
-            before = same_instance(s->cell[k], s->cell[i]);
-        if (before)
-            continue;
-        size_t ran = 0;
-        for (size_t k = 0; k < s->n; k++) {
-            bool seen = false;
-            for (size_t m = 0; m < k && !seen; m++)
-                seen = s->cell[m]->seed == s->cell[k]->seed;
-            ran += !seen && ran_seed(s, s->cell[i], s->cell[k]->seed);
+    return n;
+}
+
+/* Every instance ran the same seeds. Two exceptions: an instance that draws nothing has one seed, and an instance may
+ * have run more seeds than the others, since comparisons pair on the common ones. */
+static int check_seeds(struct fq_audit *a, const struct set *s, struct fq_error *err) {
+    char list[256], detail[768] = "", one[400];
+    const struct fq_cell *least = NULL;
+    size_t least_n = SIZE_MAX, n;
+    for (size_t i = 0; i < s->n; i++)
+        if (first_of_instance(s, i) && (n = seeds_of(s, s->cell[i], list, sizeof list)) > 1 && n < least_n) {
+            least = s->cell[i];
+            least_n = n;
         }
-        if (ran == total || ran == 1)
+    bool fair = true;
+    for (size_t i = 0; i < s->n && least != NULL; i++) {
+        if (!first_of_instance(s, i) || seeds_of(s, s->cell[i], list, sizeof list) < 2)
+            continue;
+        bool lacks = false;
+        for (size_t k = 0; k < s->n && !lacks; k++)
+            lacks = same_instance(s->cell[k], least) && !ran_seed(s, s->cell[i], s->cell[k]->seed);
+        if (!lacks)
             continue;
         fair = false;
-        snprintf(one, sizeof one, "%zu of %zu: %s", ran, total, s->cell[i]->label);
+        snprintf(one, sizeof one, "%s: %s", list, s->cell[i]->label);
+        append(detail, sizeof detail, "; ", one);
+    }
+    (void)seeds_of(s, least ? least : s->cell[0], list, sizeof list);
+    if (!fair) {
+        snprintf(one, sizeof one, "%s: %s", list, least->label);
         append(detail, sizeof detail, "; ", one);
     }
     struct fq_finding *f = add(a, s, "seeds", fair);
     if (f == NULL)
         return no_memory(err);
-    snprintf(f->detail, sizeof f->detail, "%s", fair ? all : detail);
+    snprintf(f->detail, sizeof f->detail, "%s", fair ? list : detail);
     return 0;
 }
 

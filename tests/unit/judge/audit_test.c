@@ -1,0 +1,276 @@
+/* The audit: equal runs pass, each unequal field is named with its values and its methods. */
+#include "harness/judge/audit.h"
+
+#include "cells.h"
+
+#include <unistd.h>
+
+static struct fq_contracts contracts;
+
+static int load(void **state) {
+    (void)state;
+    struct fq_error err;
+    return fq_contracts_load("configs/contracts.yaml", &contracts, &err);
+}
+
+static int unload(void **state) {
+    (void)state;
+    fq_contracts_free(&contracts);
+    return 0;
+}
+
+/* Two methods, two seeds, one deterministic method, one speed cell each; all honest. */
+static void fair_run(struct fq_results *r) {
+    memset(r, 0, sizeof *r);
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        put_cell(r, "codec", "alpha", "bits=2", seed, 0, 0, 0);
+        put_cell(r, "codec", "beta", "bits=2", seed, 0, 0, 0);
+    }
+    put_cell(r, "codec", "gamma", "bits=2", 1, 0, 0, 0);
+    put_cell(r, "speed", "alpha", "bits=2", 1, 0, 0, 0);
+    put_cell(r, "speed", "beta", "bits=2", 1, 0, 0, 0);
+    r->planned = r->n_cells;
+}
+
+static void audit(const struct fq_results *r, const char *name, struct fq_audit *out) {
+    struct fq_error err;
+    if (fq_audit_results(&contracts, r, 1, name, out, &err) != 0)
+        fail_msg("%s", err.text);
+}
+
+/* The audit fails on exactly this field, and its detail holds the two texts. */
+static void expect_unfair(struct fq_results *r, const char *field, const char *text, const char *other) {
+    struct fq_audit a;
+    audit(r, NULL, &a);
+    if (a.unfair == 0)
+        fail_msg("%s was not seen", field);
+    for (size_t i = 0; i < a.n; i++) {
+        const struct fq_finding *f = &a.finding[i];
+        if (f->fair)
+            continue;
+        if (strcmp(f->field, field) != 0)
+            fail_msg("%s instead of %s: %s", f->field, field, f->detail);
+        if (strstr(f->detail, text) == NULL || strstr(f->detail, other) == NULL)
+            fail_msg("'%s' names not both '%s' and '%s'", f->detail, text, other);
+    }
+    fq_audit_free(&a);
+    fq_results_free(r);
+}
+
+static void passes_equals(void **state) {
+    (void)state;
+    struct fq_results r;
+    struct fq_audit a;
+    fair_run(&r);
+    audit(&r, NULL, &a);
+    assert_int_equal(a.unfair, 0);
+    assert_int_equal(a.cells, 7);
+    assert_true(a.n > 30);
+    assert_null(fq_audit_unfair(&a, "codec", "sphere-64x32"));
+    fq_audit_free(&a);
+    fq_results_free(&r);
+}
+
+static void names_what_differs(void **state) {
+    (void)state;
+    static const struct {
+        const char *fact, *value;
+    } equal[] = {{"backend", "avx2"},   {"cpu_set", "0,1"},         {"blas_core", "Zen"},
+                 {"blas_threads", "2"}, {"data_sha256", "ee"},      {"batch", "128"},
+                 {"layout", "blocked"}, {"timed_region", "encode"}, {"blas_coretype", "Zen"}};
+    struct fq_results r;
+    for (size_t i = 0; i < sizeof equal / sizeof *equal; i++) {
+        fair_run(&r);
+        set_fact(&r.cells[1], equal[i].fact, equal[i].value);
+        char text[80];
+        snprintf(text, sizeof text, "%s: beta bits=2", equal[i].value);
+        expect_unfair(&r, equal[i].fact, text, "alpha bits=2");
+    }
+    static const char *const everywhere[] = {"device",     "cpu_model", "binary_sha256",
+                                             "flags_hash", "compiler",  "isa_cap"};
+    for (size_t i = 0; i < sizeof everywhere / sizeof *everywhere; i++) {
+        fair_run(&r);
+        set_fact(&r.cells[5], everywhere[i], "another"); /* a speed cell against codec cells */
+        expect_unfair(&r, everywhere[i], "another: alpha bits=2", ";");
+    }
+}
+
+static void names_more_threads(void **state) {
+    (void)state;
+    struct fq_results r;
+    fair_run(&r);
+    set_fact(&r.cells[6], "threads_configured", "2");
+    expect_unfair(&r, "threads_configured", "1: alpha bits=2", "2: beta bits=2");
+    fair_run(&r);
+    set_fact(&r.cells[1], "threads_alive", "2");
+    expect_unfair(&r, "threads_alive", "2 with threads_configured 1", "beta bits=2");
+    fair_run(&r);
+    set_fact(&r.cells[6], "cpu_over_wall", "1.0499");
+    struct fq_audit a;
+    audit(&r, NULL, &a);
+    assert_int_equal(a.unfair, 0); /* inside the slack */
+    fq_audit_free(&a);
+    set_fact(&r.cells[6], "cpu_over_wall", "1.9");
+    expect_unfair(&r, "cpu_over_wall", "1.9", "beta bits=2");
+}
+
+static void names_more_bits(void **state) {
+    (void)state;
+    struct fq_results r;
+    fair_run(&r);
+    set_fact(&r.cells[1], "rate_bits", "2.5");
+    struct fq_audit a;
+    audit(&r, NULL, &a);
+    assert_int_equal(a.unfair, 0); /* 0.25 apart: within 0.26 */
+    fq_audit_free(&a);
+    set_fact(&r.cells[1], "rate_bits", "2.75");
+    expect_unfair(&r, "rate_bits", "2.25: alpha bits=2", "2.75: beta bits=2");
+    fair_run(&r); /* another class: not side by side */
+    set_fact(&r.cells[4], "rate_bits", "8.5");
+    snprintf(r.cells[4].rate_class, sizeof r.cells[4].rate_class, "8");
+    audit(&r, NULL, &a);
+    assert_int_equal(a.unfair, 0);
+    fq_audit_free(&a);
+    fq_results_free(&r);
+}
+
+static void names_broken_integrity(void **state) {
+    (void)state;
+    static const struct {
+        const char *fact, *value;
+    } broken[] = {{"canaries", "dead"},
+                  {"shared_state", "written"},
+                  {"codes_only", "the same codes decode differently"},
+                  {"imports", "malloc"},
+                  {"written_bytes", "641"}};
+    struct fq_results r;
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        fair_run(&r);
+        set_fact(&r.cells[1], broken[i].fact, broken[i].value);
+        expect_unfair(&r, broken[i].fact, broken[i].value, "beta bits=2");
+    }
+}
+
+/* A fact that is demanded and that no cell has fails: silence is no evidence. */
+static void absence_is_unfair(void **state) {
+    (void)state;
+    struct fq_results r;
+    fair_run(&r);
+    for (size_t i = 0; i < r.n_cells; i++)
+        for (size_t k = 0; k < r.cells[i].n_facts; k++)
+            if (strcmp(r.cells[i].facts[k].name, "data_sha256") == 0)
+                snprintf(r.cells[i].facts[k].name, sizeof r.cells[i].facts[k].name, "renamed");
+    expect_unfair(&r, "data_sha256", "(absent)", "alpha bits=2");
+    fair_run(&r);
+    set_fact(&r.cells[1], "rate_bits", "many");
+    expect_unfair(&r, "rate_bits", "absent in", "beta bits=2");
+}
+
+static void seeds(void **state) {
+    (void)state;
+    struct fq_results r;
+    struct fq_audit a;
+    fair_run(&r);
+    put_cell(&r, "codec", "alpha", "bits=2", 3, 0, 0, 0); /* more seeds than the others: pairs are the common ones */
+    audit(&r, NULL, &a);
+    assert_int_equal(a.unfair, 0);
+    fq_audit_free(&a);
+    put_cell(&r, "codec", "beta", "bits=2", 4, 0, 0, 0); /* alpha 1 2 3, beta 1 2 4 */
+    expect_unfair(&r, "seeds", "1 2 3: alpha bits=2", "1 2 4: beta bits=2");
+}
+
+static void failed_cells_are_left_out(void **state) {
+    (void)state;
+    struct fq_results r;
+    struct fq_audit a;
+    struct fq_error err;
+    fair_run(&r);
+    set_fact(&r.cells[1], "backend", "avx2");
+    r.cells[1].ok = false;
+    audit(&r, NULL, &a);
+    assert_int_equal(a.unfair, 0);
+    assert_int_equal(a.failed, 1);
+    fq_audit_free(&a);
+    for (size_t i = 0; i < r.n_cells; i++)
+        r.cells[i].ok = false;
+    assert_int_equal(fq_audit_results(&contracts, &r, 1, NULL, &a, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "no finished cell"));
+    fq_results_free(&r);
+}
+
+static void contract_errors(void **state) {
+    (void)state;
+    struct fq_results r;
+    struct fq_audit a;
+    struct fq_error err;
+    fair_run(&r);
+    assert_int_equal(fq_audit_results(&contracts, &r, 1, "matched-cpus", &a, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "did you mean 'matched-cpu'"));
+    snprintf(r.cells[2].contract, sizeof r.cells[2].contract, "other");
+    assert_int_equal(fq_audit_results(&contracts, &r, 1, NULL, &a, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "--contract"));
+    fq_results_free(&r);
+
+    char path[] = "/tmp/fq-contract-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *f = fdopen(fd, "w");
+    fputs("- name: x\n  about: y\n  requires: []\n", f);
+    fclose(f);
+    struct fq_contracts bad;
+    assert_int_equal(fq_contracts_load(path, &bad, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, ":3:"));
+    assert_non_null(strstr(err.text, "requires"));
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("- name: x\n  about: y\n  require:\n    - {fact: a, is: b, equals: c}\n", f);
+    fclose(f);
+    assert_int_equal(fq_contracts_load(path, &bad, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "exactly one"));
+    unlink(path);
+}
+
+static void exhibits_and_marks(void **state) {
+    (void)state;
+    struct fq_results r;
+    struct fq_audit a;
+    fair_run(&r);
+    audit(&r, "exhibit-unequal-threads", &a);
+    assert_true(a.exhibit);
+    struct fq_estimate rows[2];
+    memset(rows, 0, sizeof rows);
+    for (int i = 0; i < 2; i++) {
+        snprintf(rows[i].kind, sizeof rows[i].kind, "%s", i == 0 ? "codec" : "speed");
+        snprintf(rows[i].data, sizeof rows[i].data, "sphere-64x32");
+    }
+    struct fq_estimates e = {.rows = rows, .n = 2};
+    fq_audit_mark(&a, &e);
+    assert_string_equal(rows[0].flags, "unfair:exhibit");
+    fq_audit_free(&a);
+
+    rows[0].flags[0] = '\0';
+    snprintf(rows[1].flags, sizeof rows[1].flags, "one-seed");
+    set_fact(&r.cells[6], "threads_configured", "2");
+    audit(&r, NULL, &a);
+    fq_audit_mark(&a, &e);
+    assert_string_equal(rows[0].flags, ""); /* the codec cells are equal */
+    assert_string_equal(rows[1].flags, "unfair:threads_configured,one-seed");
+    fq_audit_free(&a);
+    fq_results_free(&r);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(passes_equals),
+        cmocka_unit_test(names_what_differs),
+        cmocka_unit_test(names_more_threads),
+        cmocka_unit_test(names_more_bits),
+        cmocka_unit_test(names_broken_integrity),
+        cmocka_unit_test(absence_is_unfair),
+        cmocka_unit_test(seeds),
+        cmocka_unit_test(failed_cells_are_left_out),
+        cmocka_unit_test(contract_errors),
+        cmocka_unit_test(exhibits_and_marks),
+    };
+    return cmocka_run_group_tests(tests, load, unload);
+}
