@@ -1,0 +1,352 @@
+/* Claims -> verdicts on synthetic cells whose truth is known, and the errors of claim files. */
+#include "harness/judge/verdict.h"
+
+#include "cells.h"
+#include "harness/base/file.h"
+#include "harness/base/random.h"
+
+#include <jansson.h>
+#include <unistd.h>
+
+static struct fq_contracts contracts;
+static char directory[64];
+
+static int load(void **state) {
+    (void)state;
+    struct fq_error err;
+    snprintf(directory, sizeof directory, "/tmp/fq-claims-XXXXXX");
+    if (mkdtemp(directory) == NULL)
+        return -1;
+    return fq_contracts_load("configs/contracts.yaml", &contracts, &err);
+}
+
+static void remove_claim(const char *name) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    unlink(path);
+}
+
+static int unload(void **state) {
+    (void)state;
+    fq_contracts_free(&contracts);
+    remove_claim("a.yaml");
+    remove_claim("b.yaml");
+    remove_claim("v.json");
+    return rmdir(directory);
+}
+
+static void write_claim(const char *name, const char *id, const char *rest) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fprintf(f,
+            "id: %s\nwho: somebody\nwords: \"better\"\nwhere: a paper\nstatement: a test\ncontract: matched-cpu\n"
+            "family: test\nlevel: 0.95\nminimum_effect: 0.02\n%s",
+            id, rest);
+    fclose(f);
+}
+
+/* alpha: mean 1.0; beta: mean 0.9 (paired: the same vectors); three seeds, 60 vectors. */
+static void results(struct fq_results *r) {
+    memset(r, 0, sizeof *r);
+    for (uint64_t seed = 1; seed <= 3; seed++)
+        for (int bits = 2; bits <= 3; bits++) {
+            double common[60], own[120], a[60], b[60];
+            char parameters[32];
+            snprintf(parameters, sizeof parameters, "bits=%d rotation=haar", bits);
+            fq_random_gaussian(fq_stream_key("test common", 1), 0, 60, common);
+            fq_random_gaussian(fq_stream_key("test own", seed), (uint64_t)bits * 1000, 120, own);
+            for (int i = 0; i < 60; i++) {
+                a[i] = 1.0 + 0.2 * common[i] + 0.02 * own[i];
+                b[i] = 0.9 * (1.0 + 0.2 * common[i]) + 0.02 * own[60 + i];
+            }
+            put_series(put_cell(r, "codec", "alpha", parameters, seed, 0, 0, 0), "rel_mse", "1", "mean", a, 60);
+            put_series(put_cell(r, "codec", "beta", parameters, seed, 0, 0, 0), "rel_mse", "1", "mean", b, 60);
+            /* ids in put_cell do not see the first parameter */
+            r->cells[r->n_cells - 1].id[0] = (char)('a' + bits);
+            r->cells[r->n_cells - 2].id[0] = (char)('A' + bits);
+        }
+    r->planned = r->n_cells;
+}
+
+static void judge(const struct fq_results *r, struct fq_claims *claims, struct fq_verdicts *v) {
+    struct fq_error err;
+    if (fq_claims_load(directory, claims, &err) != 0 || fq_judge_results(claims, &contracts, r, 1, 1, v, &err) != 0)
+        fail_msg("%s", err.text);
+}
+
+static enum fq_verdict_kind verdict_on(const char *tests, char reason[640]) {
+    struct fq_results r;
+    struct fq_claims claims;
+    struct fq_verdicts v;
+    write_claim("a.yaml", "one", tests);
+    results(&r);
+    judge(&r, &claims, &v);
+    assert_int_equal(v.n, 1);
+    enum fq_verdict_kind kind = v.verdict[0].kind;
+    snprintf(reason, 640, "%s", v.verdict[0].reason);
+    fq_verdicts_free(&v);
+    fq_claims_free(&claims);
+    fq_results_free(&r);
+    return kind;
+}
+
+#define PAIR                                                                                                           \
+    "cells: {kind: codec, data: \"sphere-*\", method: beta}\n    metric: rel_mse\n    against: {method: alpha}\n"      \
+    "    pair: [bits]\n"
+
+static void pairs(void **state) {
+    (void)state;
+    char reason[640];
+    assert_int_equal(verdict_on("tests:\n  - name: better\n    " PAIR "    as: ratio\n    direction: below\n", reason),
+                     FQ_SUPPORTED);
+    assert_non_null(strstr(reason, "2 of 2 comparisons hold"));
+    assert_int_equal(verdict_on("tests:\n  - name: worse\n    " PAIR "    as: ratio\n    direction: above\n", reason),
+                     FQ_REFUTED);
+    assert_int_equal(
+        verdict_on("tests:\n  - name: same\n    " PAIR "    as: ratio\n    direction: equivalent\n", reason),
+        FQ_REFUTED);
+    assert_int_equal(verdict_on("tests:\n  - name: factor\n    " PAIR
+                                "    as: ratio\n    constant: 0.9\n    direction: equivalent\n",
+                                reason),
+                     FQ_SUPPORTED);
+    assert_int_equal(verdict_on("tests:\n  - name: gap\n    " PAIR
+                                "    as: difference\n    direction: below\n    margin: 0.05\n",
+                                reason),
+                     FQ_SUPPORTED);
+    /* the truth lies on the bound: nothing can be decided */
+    assert_int_equal(verdict_on("tests:\n  - name: edge\n    " PAIR
+                                "    as: ratio\n    direction: below\n    margin: 0.1\n",
+                                reason),
+                     FQ_INCONCLUSIVE);
+    assert_non_null(strstr(reason, "2 undecided"));
+}
+
+static void constants(void **state) {
+    (void)state;
+    char reason[640];
+    static const char cells[] =
+        "    cells: {method: alpha, parameters: \"bits=2|3 rotation=haar\"}\n    metric: rel_mse\n";
+    char text[1024];
+    snprintf(text, sizeof text,
+             "tests:\n  - name: one\n%s    constant: 1.0\n    as: ratio\n    direction: equivalent\n"
+             "    margin: 0.15\n",
+             cells);
+    assert_int_equal(verdict_on(text, reason), FQ_SUPPORTED);
+    snprintf(text, sizeof text,
+             "tests:\n  - name: bound\n%s    constant: 1.5\n    as: ratio\n    direction: below\n"
+             "    margin: 0\n",
+             cells);
+    assert_int_equal(verdict_on(text, reason), FQ_SUPPORTED);
+    snprintf(text, sizeof text,
+             "tests:\n  - name: printed\n%s    constant: 0.5\n    as: ratio\n"
+             "    direction: equivalent\n",
+             cells);
+    assert_int_equal(verdict_on(text, reason), FQ_REFUTED);
+    assert_non_null(strstr(reason, "above 0.5"));
+    /* interval about +-5 % of 1: an equivalence within 2 % stays open */
+    snprintf(text, sizeof text,
+             "tests:\n  - name: tight\n%s    constant: 1.0\n    as: ratio\n"
+             "    direction: equivalent\n",
+             cells);
+    assert_int_equal(verdict_on(text, reason), FQ_INCONCLUSIVE);
+}
+
+static void combinations(void **state) {
+    (void)state;
+    char reason[640];
+    static const char both[] = "tests:\n  - name: better\n    " PAIR "    as: ratio\n    direction: below\n"
+                               "  - name: worse\n    " PAIR "    as: ratio\n    direction: above\n";
+    char text[2048];
+    assert_int_equal(verdict_on(both, reason), FQ_REFUTED);
+    snprintf(text, sizeof text, "combine: any\n%s", both);
+    assert_int_equal(verdict_on(text, reason), FQ_SUPPORTED);
+    /* nothing matches */
+    assert_int_equal(verdict_on("tests:\n  - name: none\n    cells: {method: delta}\n    metric: rel_mse\n"
+                                "    constant: 1\n    as: ratio\n    direction: below\n",
+                                reason),
+                     FQ_NOT_MEASURED);
+    assert_non_null(strstr(reason, "no cell"));
+    /* a part is missing: the rest cannot support the whole */
+    assert_int_equal(verdict_on("tests:\n  - name: better\n    " PAIR "    as: ratio\n    direction: below\n"
+                                "  - name: none\n    cells: {method: delta}\n    metric: rel_mse\n"
+                                "    constant: 1\n    as: ratio\n    direction: below\n",
+                                reason),
+                     FQ_INCONCLUSIVE);
+    assert_non_null(strstr(reason, "1 of 2 tests match no cell"));
+}
+
+static void refuses_unequal_cells(void **state) {
+    (void)state;
+    struct fq_results r;
+    struct fq_claims claims;
+    struct fq_verdicts v;
+    write_claim("a.yaml", "one", "tests:\n  - name: better\n    " PAIR "    as: ratio\n    direction: below\n");
+    results(&r);
+    set_fact(&r.cells[1], "threads_configured", "2");
+    judge(&r, &claims, &v);
+    assert_int_equal(v.verdict[0].kind, FQ_NOT_MEASURED);
+    assert_int_equal(v.verdict[0].refused, 1); /* bits=2; the pair of bits=3 is equal */
+    assert_non_null(strstr(v.verdict[0].reason, "threads_configured differs"));
+    assert_non_null(strstr(v.verdict[0].reason, "2: beta"));
+    assert_true(isnan(v.verdict[0].result[0].effect));
+    fq_verdicts_free(&v);
+    fq_claims_free(&claims);
+    fq_results_free(&r);
+}
+
+/* An effect smaller than the A/A pair's interval decides nothing, however small its own interval is. */
+static void noise_floor(void **state) {
+    (void)state;
+    struct fq_results r;
+    struct fq_claims claims;
+    struct fq_verdicts v;
+    write_claim("a.yaml", "one",
+                "tests:\n  - name: better\n    " PAIR "    as: ratio\n    direction: below\n    margin: 0\n");
+    results(&r);
+    for (uint64_t seed = 1; seed <= 3; seed++) { /* the twin of alpha comes out 30 % off */
+        double twin[60];
+        for (int i = 0; i < 60; i++)
+            twin[i] = 1.3 * r.cells[0].series.series[0].value[i];
+        put_series(put_cell(&r, "codec", "alpha", "bits=2 rotation=haar", seed, 0, 0, 1), "rel_mse", "1", "mean", twin,
+                   60);
+    }
+    judge(&r, &claims, &v);
+    assert_int_equal(v.verdict[0].kind, FQ_INCONCLUSIVE);
+    assert_true(v.verdict[0].result[0].below_floor);
+    assert_non_null(strstr(v.verdict[0].reason, "noise floor"));
+    fq_verdicts_free(&v);
+    fq_claims_free(&claims);
+    fq_results_free(&r);
+}
+
+/* Holm counts every comparison of the family, whichever file it stands in. */
+static void holm_over_the_family(void **state) {
+    (void)state;
+    struct fq_results r;
+    struct fq_claims claims;
+    struct fq_verdicts v;
+    static const char edge[] =
+        "tests:\n  - name: edge\n    " PAIR "    as: ratio\n    direction: below\n    margin: 0.097\n";
+    write_claim("a.yaml", "one", edge);
+    write_claim("b.yaml", "two", edge);
+    results(&r);
+    judge(&r, &claims, &v);
+    assert_int_equal(v.n, 2);
+    double largest = 0.0, smallest = 1.0, smallest_holm = 1.0;
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = 0; k < v.verdict[i].n; k++) {
+            const struct fq_test_result *t = &v.verdict[i].result[k];
+            largest = fmax(largest, t->p);
+            smallest = fmin(smallest, t->p);
+            smallest_holm = fmin(smallest_holm, t->p_holm);
+            assert_true(t->p_holm >= t->p);
+        }
+    near(smallest_holm, fmin(1.0, 4.0 * smallest), 1e-12);
+    assert_true(largest >= smallest);
+
+    char path[128];
+    struct fq_error err;
+    const char *paths[1] = {"r.h5"};
+    snprintf(path, sizeof path, "%s/v.json", directory);
+    assert_int_equal(fq_verdicts_write_json(&v, paths, 1, path, &err), 0);
+    json_t *root = json_load_file(path, 0, NULL);
+    assert_non_null(root);
+    json_t *first = json_array_get(json_object_get(root, "claims"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "id")), "one");
+    assert_string_equal(json_string_value(json_object_get(first, "claim_sha256")), claims.claim[0]->sha256);
+    assert_int_equal(json_array_size(json_object_get(first, "comparisons")), 2);
+    json_decref(root);
+    fq_verdicts_free(&v);
+    fq_claims_free(&claims);
+    fq_results_free(&r);
+    remove_claim("b.yaml");
+}
+
+static void claim_errors(void **state) {
+    (void)state;
+    static const struct {
+        const char *rest, *says;
+    } bad[] = {
+        {"tests:\n  - name: x\n    cells: {method: a}\n    metric: m\n    as: ratio\n    direction: below\n",
+         "give a constant"},
+        {"tests:\n  - name: x\n    cells: {methods: a}\n    metric: m\n    as: ratio\n    direction: below\n",
+         "methods"},
+        {"tests:\n  - name: x\n    cells: {method: a}\n    metric: m\n    constant: 1\n    as: ratio\n"
+         "    direction: sideways\n",
+         "direction"},
+        {"tests:\n  - name: x\n    cells: {method: a}\n    metric: m\n    constant: 0\n    as: ratio\n"
+         "    direction: below\n",
+         "above zero"},
+        {"tests:\n  - name: x\n    cells: {method: a}\n    metric: m\n    constant: 1\n    as: ratio\n"
+         "    direction: equivalent\n    margin: 0\n",
+         "margin above zero"},
+    };
+    struct fq_claims claims;
+    struct fq_error err;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_claim("a.yaml", "one", bad[i].rest);
+        assert_int_equal(fq_claims_load(directory, &claims, &err), FQ_USAGE);
+        if (strstr(err.text, bad[i].says) == NULL || strstr(err.text, "a.yaml") == NULL)
+            fail_msg("'%s' does not say '%s' and the file", err.text, bad[i].says);
+    }
+    static const char good[] = "tests:\n  - name: x\n    cells: {method: a}\n    metric: m\n    constant: 1\n"
+                               "    as: ratio\n    direction: below\n";
+    write_claim("a.yaml", "one", good);
+    write_claim("b.yaml", "one", good);
+    assert_int_equal(fq_claims_load(directory, &claims, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "both claim 'one'"));
+    remove_claim("a.yaml");
+    remove_claim("b.yaml");
+    assert_int_equal(fq_claims_load(directory, &claims, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "no .yaml"));
+    assert_int_equal(fq_claims_load("/nowhere", &claims, &err), FQ_USAGE);
+}
+
+static void parameter_texts(void **state) {
+    (void)state;
+    static const char all[] = "bits=12 rotation=haar scale=raw";
+    char value[16];
+    assert_true(fq_parameter_value(all, "rotation", value, sizeof value));
+    assert_string_equal(value, "haar");
+    assert_false(fq_parameter_value(all, "bit", value, sizeof value));
+    assert_true(fq_parameters_match(all, ""));
+    assert_true(fq_parameters_match(all, "bits=2|12 scale=raw"));
+    assert_false(fq_parameters_match(all, "bits=1|2"));
+    assert_false(fq_parameters_match(all, "bits=2|3 scale=raw"));
+    assert_false(fq_parameters_match(all, "rounds=2"));
+    assert_false(fq_parameters_match(all, "rotation=ha"));
+    assert_false(fq_parameters_match(all, "rotation"));
+}
+
+/* The claims of this repository are well formed and name contracts that exist. */
+static void committed_claims(void **state) {
+    (void)state;
+    struct fq_claims claims;
+    struct fq_error err;
+    if (fq_claims_load("configs/claims", &claims, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_true(claims.n >= 6);
+    for (size_t i = 0; i < claims.n; i++) {
+        const struct fq_contract *contract = NULL;
+        assert_int_equal(fq_contract_find(&contracts, claims.claim[i]->contract, &contract, &err), 0);
+        assert_int_equal(strlen(claims.claim[i]->sha256), 64);
+    }
+    fq_claims_free(&claims);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pairs),
+        cmocka_unit_test(constants),
+        cmocka_unit_test(combinations),
+        cmocka_unit_test(refuses_unequal_cells),
+        cmocka_unit_test(noise_floor),
+        cmocka_unit_test(holm_over_the_family),
+        cmocka_unit_test(claim_errors),
+        cmocka_unit_test(parameter_texts),
+        cmocka_unit_test(committed_claims),
+    };
+    return cmocka_run_group_tests(tests, load, unload);
+}
