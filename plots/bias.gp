@@ -11,8 +11,8 @@ load folder."style.gp"
 stats data using (see_panel(int(column("panel")), strcol("panel_name")), \
                   see_series(int(column("series")), strcol("series_name"), column("point"), column("method"), \
                              column("variant"))) nooutput
-stats data using (column("high")) name "high" nooutput
-stats data using (column("low")) name "low" nooutput
+stats data using (column("value")) name "value" nooutput
+stats data using ((column("high") - column("low")) / 2 + 1e-9) name "half" nooutput
 stats data using (column("rho")) name "rho" nooutput
 
 floor_title = ""
@@ -21,9 +21,9 @@ panel_in = columns_of(panels) == 1 ? 4.2 : 3.3
 load folder."legend_size.gp"
 height_in = rows_of(panels) * panel_in + legend_in
 load folder."terminal.gp"
-reach = high_max - low_min
-top = high_max + 0.06 * reach
-bottom = low_min - 0.06 * reach
+# The frame follows the values and the usual interval; a bar that leaves it is wider than it.
+top = value_max + 4 * half_median
+bottom = value_min - 4 * half_median
 is(p, s) = int(column("panel")) == p && int(column("series")) == s
 # Series at one alignment are set a little apart, so that their intervals do not hide each other.
 apart(s) = (s - (series + 1) / 2.0) * 0.04 / series
@@ -41,7 +41,7 @@ do for [p = 1:panels] {
     set origin ((p - 1) % columns_of(panels)) / (1.0 * columns_of(panels)), \
         1 - (int((p - 1) / columns_of(panels)) + 1) * panel_in / height_in
     set title panel_name(p) noenhanced
-    set lmargin 9
+    set lmargin 11
     set rmargin 2
     plot for [s = 1:series] data using (is(p, s) ? column("rho") + apart(s) : NaN):(column("value")):\
              (column("low")):(column("high")) with yerrorlines linecolor rgb colour_of(method_of(s)) \

@@ -18,6 +18,10 @@ load folder."terminal.gp"
 # One scale for all panels, so that they can be compared by eye.
 bottom = 10 ** floor(log10(low_min < value_min && low_min > value_min / 10 ? low_min : value_min))
 top = 10 ** ceil(log10(value_max))
+if (exists("over_floor")) {
+    bottom = value_min < 1 ? value_min * 0.8 : 0.9
+    top = value_max * 1.3
+}
 right = ceil(rate_max + 0.25)
 in_panel(p) = int(column("panel")) == p
 is(p, s) = int(column("panel")) == p && int(column("series")) == s
@@ -26,6 +30,11 @@ set multiplot
 set logscale y 10
 set format y "10^{%L}"
 set mytics 10
+if (exists("over_floor")) {
+    unset mytics
+    set format y "%g"
+    set ytics (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000, 10000)
+}
 set xlabel "rate (bits per coordinate, every byte counted)"
 set yrange [bottom:top]
 set xrange [0.8:right]

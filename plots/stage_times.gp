@@ -19,12 +19,11 @@ stages = int(used_max)
 stats data using (column("value") > 0 ? column("value") : NaN) name "value" nooutput
 stats data using (column("low") > 0 ? column("low") : NaN) name "low" nooutput
 stats data using (column("floor") > 0 ? column("floor") : NaN) name "floor" nooutput
-stats data using (column("high")) name "high" nooutput
 stats data using (strlen(strcol("label"))) name "length" nooutput
 
 label_in = 0.3 + 0.042 * length_max
-width_in = 1.3 + 0.16 * slots * (stages + 1)
-width_in = width_in < 6.4 ? 6.4 : width_in > 10.5 ? 10.5 : width_in
+width_in = 1.3 + 0.042 * length_max + 0.14 * slots * (stages + 1)
+width_in = width_in < 6.4 ? 6.4 : width_in > 11 ? 11 : width_in
 panel_in = 2.3 + label_in
 legend_in = 0.35
 height_in = panels * panel_in + legend_in
@@ -33,7 +32,7 @@ load folder."terminal.gp"
 bottom = low_min
 if (floor_records > 0 && floor_min < bottom) { bottom = floor_min }
 bottom = 10 ** floor(log10(bottom))
-top = 10 ** ceil(log10(high_max))
+top = 10 ** ceil(log10(value_max * 1.2))
 wide = 0.84 / stages
 place(slot, stage) = slot + (stage - (stages + 1) / 2.0) * wide
 is(p, s) = int(column("panel")) == p && int(column("stage")) == s
@@ -56,7 +55,8 @@ do for [i = 1:slots] {
     do for [k = 1:strlen(name)] { label = label . (name[k:k] eq "%" ? "%%" : name[k:k]) }
     set xtics add (label i)
 }
-set rmargin 4
+# The last label runs to the right of its tic.
+set rmargin at screen 1 - (0.2 + 0.042 * length_max) / width_in
 unset key
 do for [p = 1:panels] {
     set lmargin 9
@@ -73,6 +73,8 @@ do for [p = 1:panels] {
              (wide * 0.9):(0) with vectors nohead linewidth 2.2 linecolor rgb "#000000"
 }
 set size 1, legend_in / height_in
+set lmargin 1
+set rmargin 1
 set origin 0, 0
 set tmargin 0
 set bmargin 0

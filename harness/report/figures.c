@@ -260,7 +260,8 @@ static const struct {
      "dimension. Bars: 95 % intervals. Dashed: 2^-b."},
     {"bias", "Bias by inner product",
      "Mean signed error of the estimate, by the true inner product of unit vectors. An unbiased estimator lies on zero "
-     "everywhere; one that shrinks has a line that falls. One panel per rate class. Bars: 95 % intervals."},
+     "everywhere; one that shrinks has a line that falls. One panel per rate class. Bars: 95 % intervals; "
+     "one that leaves the frame is wider than it."},
     {"rate_perplexity", "Perplexity against rate",
      "Perplexity of the model when its cache holds what the method decodes. Dashed: the same model and text at full "
      "precision. Bars: 95 % intervals by resampling chunks of text; they are wide because chunks differ; the paired "
