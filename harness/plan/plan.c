@@ -167,7 +167,7 @@ static int add_codec_cells(struct fq_plan *plan, size_t data, struct fq_random *
     const struct fq_dataset_info *info = &plan->data[data];
     const size_t first = plan->n_cells;
     for (size_t i = 0; i < s->n_instances; i++)
-        for (int tensor = FQ_KEY; tensor <= FQ_VALUE; tensor++)
+        for (int tensor = FQ_KEY; tensor <= FQ_VALUE && fq_sweep_runs_on(&s->instances[i], d->name); tensor++)
             for (size_t k = 0; k < s->instances[i].n_seeds; k++) {
                 if (!(tensor == FQ_KEY ? d->key : d->value) || !(s->instances[i].metrics & d->metrics & CODEC_METRICS))
                     continue;
@@ -236,7 +236,7 @@ static int add_model_instance(struct fq_plan *plan, size_t model, size_t instanc
     const bool narrowed = m->n_seeds > 0 && at->n_seeds > 1;
     const uint64_t *seeds = narrowed ? m->seeds : at->seeds;
     const size_t n_seeds = narrowed ? m->n_seeds : at->n_seeds;
-    if (!(at->metrics & FQ_METRIC_PERPLEXITY))
+    if (!(at->metrics & FQ_METRIC_PERPLEXITY) || !fq_sweep_runs_on(at, m->name))
         return 0;
     if (!at->method->kernels[FQ_REF]->decode)
         return note(plan, err, "perplexity of %s: not planned, the method decodes nothing that a cache could hold",
@@ -278,7 +278,7 @@ static int add_speed_block(struct fq_plan *plan, size_t data, size_t process, si
     fq_random_shuffle(order, index, s->n_instances);
     for (size_t i = 0; i < s->n_instances; i++) {
         const struct fq_sweep_instance *at = &s->instances[index[i]];
-        if (!(at->metrics & FQ_METRIC_SPEED))
+        if (!(at->metrics & FQ_METRIC_SPEED) || !fq_sweep_runs_on(at, d->name))
             continue;
         struct fq_planned *p = add(plan, "speed", data, index[i], err);
         if (!p)

@@ -222,7 +222,7 @@ void fq_sweep_free(struct fq_sweep *sweep) {
     for (size_t i = 0; i < sweep->n_models; i++)
         free(sweep->models[i].seeds);
     for (size_t i = 0; i < sweep->n_instances; i++)
-        free(sweep->instances[i].seeds);
+        fq_sweep_free_instance(&sweep->instances[i]);
     free(sweep->data);
     free(sweep->models);
     free(sweep->instances);

@@ -71,6 +71,8 @@ struct fq_sweep_instance {
     bool threads_given; /* an exhibit: not the sweep's own number */
     uint64_t *seeds;    /* more than one only if the method draws random numbers */
     size_t n_seeds;
+    char **data; /* patterns; NULL: everything */
+    size_t n_data;
     int replicate; /* 1: the A/A twin of an instance before it */
     int line;
 };
@@ -103,5 +105,8 @@ struct fq_sweep_override {
 int fq_sweep_load(const char *path, const struct fq_sweep_override *override, struct fq_sweep *out,
                   struct fq_error *err);
 void fq_sweep_free(struct fq_sweep *sweep);
+
+/* True if an instance runs on the data or model of this name. */
+bool fq_sweep_runs_on(const struct fq_sweep_instance *instance, const char *name);
 
 #endif

@@ -6,13 +6,14 @@
 
 #include "harness/measure/catalog.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const own_keys[] = {"name", "rate_class", "metrics", "threads", "seeds"};
-enum { N_OWN_KEYS = 5, MAX_INSTANCES = 4096, MAX_THREADS = 1024 };
+static const char *const own_keys[] = {"name", "rate_class", "metrics", "threads", "seeds", "data"};
+enum { N_OWN_KEYS = 6, MAX_INSTANCES = 4096, MAX_THREADS = 1024 };
 
 static bool is_own(const char *key) {
     for (size_t i = 0; i < N_OWN_KEYS; i++)
@@ -30,7 +31,35 @@ static int copy_seeds(const uint64_t *from, size_t n, struct fq_sweep_instance *
     return 0;
 }
 
-/* A copy of `from` at the end of the list, with seeds of its own. */
+static int copy_patterns(char *const *from, size_t n, struct fq_sweep_instance *to, struct fq_error *err) {
+    to->data = NULL;
+    to->n_data = 0;
+    if (n == 0)
+        return 0;
+    to->data = calloc(n, sizeof *to->data);
+    for (; to->data && to->n_data < n; to->n_data++) {
+        to->data[to->n_data] = strdup(from[to->n_data]);
+        if (!to->data[to->n_data])
+            break;
+    }
+    return to->n_data == n ? 0 : fq_fail(err, FQ_FAILED, "out of memory");
+}
+
+void fq_sweep_free_instance(struct fq_sweep_instance *instance) {
+    for (size_t i = 0; i < instance->n_data; i++)
+        free(instance->data[i]);
+    free(instance->data);
+    free(instance->seeds);
+}
+
+bool fq_sweep_runs_on(const struct fq_sweep_instance *instance, const char *name) {
+    for (size_t i = 0; i < instance->n_data; i++)
+        if (fnmatch(instance->data[i], name, 0) == 0)
+            return true;
+    return instance->n_data == 0;
+}
+
+/* A copy of `from` at the end of the list, with seeds and patterns of its own. */
 static int add(struct fq_sweep *sweep, const struct fq_sweep_instance *from, struct fq_error *err) {
     struct fq_sweep_instance *grown = realloc(sweep->instances, (sweep->n_instances + 1) * sizeof *grown);
     if (!grown)
@@ -38,9 +67,16 @@ static int add(struct fq_sweep *sweep, const struct fq_sweep_instance *from, str
     sweep->instances = grown;
     struct fq_sweep_instance *to = &grown[sweep->n_instances];
     *to = *from;
-    FQ_TRY(copy_seeds(from->seeds, from->n_seeds, to, err));
-    sweep->n_instances++;
-    return 0;
+    to->seeds = NULL;
+    to->n_seeds = 0;
+    int code = copy_patterns(from->data, from->n_data, to, err);
+    if (code == 0)
+        code = copy_seeds(from->seeds, from->n_seeds, to, err);
+    if (code == 0)
+        sweep->n_instances++;
+    else
+        fq_sweep_free_instance(to);
+    return code;
 }
 
 /* One scalar for the whole entry; written as a list it must hold one value. */
@@ -83,10 +119,43 @@ static int expand(struct fq_tree *tree, const yaml_node_t *entry, size_t pair, s
     return 0;
 }
 
+/* Patterns that match nothing are typing errors: the entry would be left out in silence. */
+static int read_patterns(struct fq_tree *tree, const yaml_node_t *list, const struct fq_sweep *sweep,
+                         struct fq_sweep_instance *at, struct fq_error *err) {
+    at->data = calloc(fq_tree_count(list) + 1, sizeof *at->data);
+    if (!at->data)
+        return fq_fail(err, FQ_FAILED, "out of memory");
+    if (fq_tree_count(list) == 0)
+        return fq_tree_fail(tree, list, err, "data of %s: the list is empty; leave the key out to run on everything",
+                            at->method->name);
+    for (size_t i = 0; i < fq_tree_count(list); i++) {
+        const yaml_node_t *item = fq_tree_item(tree, list, i);
+        const char *word = NULL;
+        bool any = false;
+        FQ_TRY(fq_tree_word(tree, item, "data", &word, err));
+        for (size_t k = 0; k < sweep->n_data; k++)
+            any = any || fnmatch(word, sweep->data[k].name, 0) == 0;
+        for (size_t k = 0; k < sweep->n_models; k++)
+            any = any || fnmatch(word, sweep->models[k].name, 0) == 0;
+        if (!any)
+            return fq_tree_fail(tree, item, err, "data of %s: no data or model is called '%s'; the first is '%s'",
+                                at->method->name, word,
+                                sweep->n_data     ? sweep->data[0].name
+                                : sweep->n_models ? sweep->models[0].name
+                                                  : "(none)");
+        at->data[at->n_data] = strdup(word);
+        if (!at->data[at->n_data])
+            return fq_fail(err, FQ_FAILED, "out of memory");
+        at->n_data++;
+    }
+    return 0;
+}
+
 static int read_own_keys(struct fq_tree *tree, const yaml_node_t *entry, const struct fq_sweep *sweep,
                          struct fq_sweep_instance *at, struct fq_error *err) {
     const yaml_node_t *rate = fq_tree_get(tree, entry, "rate_class"), *metrics = fq_tree_get(tree, entry, "metrics"),
-                      *threads = fq_tree_get(tree, entry, "threads"), *seeds = fq_tree_get(tree, entry, "seeds");
+                      *threads = fq_tree_get(tree, entry, "threads"), *seeds = fq_tree_get(tree, entry, "seeds"),
+                      *data = fq_tree_get(tree, entry, "data");
     at->metrics = sweep->metrics;
     at->threads = sweep->threads;
     if (rate) {
@@ -113,6 +182,8 @@ static int read_own_keys(struct fq_tree *tree, const yaml_node_t *entry, const s
         at->threads = (unsigned)n;
         at->threads_given = true;
     }
+    if (data)
+        FQ_TRY(read_patterns(tree, data, sweep, at, err));
     if (seeds)
         return fq_sweep_read_numbers(tree, seeds, "seeds", 0, UINT64_MAX, &at->seeds, &at->n_seeds, err);
     return copy_seeds(sweep->seeds, sweep->n_seeds, at, err);
@@ -138,7 +209,7 @@ static int read_entry(struct fq_tree *tree, const yaml_node_t *entry, struct fq_
     int code = read_own_keys(tree, entry, sweep, &at, err);
     if (code == 0)
         code = expand(tree, entry, 0, &at, sweep, err);
-    free(at.seeds);
+    fq_sweep_free_instance(&at);
     return code;
 }
 

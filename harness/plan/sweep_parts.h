@@ -9,6 +9,7 @@ int fq_sweep_read_data(struct fq_tree *tree, struct fq_sweep *sweep, struct fq_e
 int fq_sweep_read_methods(struct fq_tree *tree, struct fq_sweep *sweep, struct fq_error *err);
 /* Adds the A/A twin if the file lists no instance twice, then writes the labels. */
 int fq_sweep_finish_methods(struct fq_sweep *sweep, struct fq_error *err);
+void fq_sweep_free_instance(struct fq_sweep_instance *instance);
 
 /* Words of a list -> bits; unknown names fail with the nearest. */
 int fq_sweep_read_metrics(struct fq_tree *tree, const yaml_node_t *list, unsigned *out, struct fq_error *err);

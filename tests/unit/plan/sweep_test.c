@@ -124,6 +124,7 @@ static void refusals_name_the_line(void **state) {
     refuses(GOOD_DATA "methods:\n  - {name: rabitq, bits: [[2]]}\n", 8, "single value");
     refuses(GOOD_DATA "methods:\n  - {name: fp16, rate_class: [1, 2]}\n", 8, "one value");
     refuses(GOOD_DATA "methods:\n  - {name: fp16, metrics: [perplexity]}\n", 8, "metrics of the sweep");
+    refuses(GOOD_DATA "methods:\n  - {name: fp16, data: [sfere-*]}\n", 8, "sphere-64x32");
     refuses(GOOD_DATA "methods: []\n", 7, "at least one");
     refuses(GOOD_DATA "methods: fp16\n", 7, "list");
     refuses("data:\n  - {generate: sfere, vectors: 64, dim: 32}\nmethods: [{name: fp16}]\n", 7,
@@ -212,6 +213,22 @@ static void the_same_sweep_is_the_same_plan(void **state) {
     fq_sweep_free(&t);
 }
 
+static void an_entry_runs_on_its_own_data_only(void **state) {
+    struct fq_sweep s;
+    struct fq_plan plan;
+    (void)state;
+    plan_of("data: [{generate: sphere, vectors: 64, dim: [32, 40]}]\n"
+            "methods:\n  - {name: q4_0, data: '*x32'}\n  - {name: fp16}\n",
+            &s, &plan);
+    /* q4_0 and its twin on one set, fp16 on two: 1 codec cell and 2 x 4 speed cells for each pair */
+    assert_int_equal(plan.n_cells, 4 * (1 + 8));
+    for (size_t i = 0; i < plan.n_cells; i++)
+        if (strcmp(plan.cells[i].cell.method, "q4_0") == 0)
+            assert_string_equal(plan.cells[i].cell.data, "sphere-64x32");
+    fq_plan_free(&plan);
+    fq_sweep_free(&s);
+}
+
 static void shards_divide_the_plan(void **state) {
     struct fq_sweep s;
     struct fq_plan plan;
@@ -267,6 +284,7 @@ int main(void) {
         cmocka_unit_test(cells_are_counted_and_named_once),
         cmocka_unit_test(a_block_holds_every_instance_once_in_an_order_of_its_own),
         cmocka_unit_test(the_same_sweep_is_the_same_plan),
+        cmocka_unit_test(an_entry_runs_on_its_own_data_only),
         cmocka_unit_test(shards_divide_the_plan),
         cmocka_unit_test(a_shape_that_a_method_refuses_is_a_mistake_of_the_sweep),
         cmocka_unit_test(bytes_are_those_of_the_footprint),
