@@ -78,9 +78,8 @@ static int codec_new(const struct fq_codec_config *config, struct fq_codec **out
     if (c->chunk_groups < threads)
         c->chunk_groups = threads;
     c->shared_arena = fq_arena_new("shared state");
-    c->work_arena = fq_arena_new("stage buffers");
     c->shared_copy = malloc(c->footprint.shared_bytes + 1);
-    if (c->shared_arena == NULL || c->work_arena == NULL || c->shared_copy == NULL)
+    if (c->shared_arena == NULL || c->shared_copy == NULL)
         return fq_fail(err, FQ_FAILED, "out of memory: %zu bytes of shared state for %s", c->footprint.shared_bytes,
                        config->method->name);
     c->shared = fq_arena_take(c->shared_arena, "shared state", c->footprint.shared_bytes, err);
@@ -292,12 +291,13 @@ int fq_codec_encode(struct fq_codec *codec, size_t n, const float *x, struct fq_
     FQ_TRY(fq_check_finite(codec->config.method->name, x, n, dim, err));
     const size_t n_groups = n / f->granularity, n_tail = n - n_groups * f->granularity;
     FQ_TRY(fq_codec_workers(codec, err));
+    FQ_TRY(fq_codec_room(codec, n_groups, err));
     if (codec->kernels->rotate != NULL)
         FQ_TRY(fq_codec_buffer(codec, CODEC_ROTATED, err));
     FQ_TRY(take_records(codec, n_groups, err));
-    for (size_t first = 0; first < n_groups; first += codec->chunk_groups) {
+    for (size_t first = 0; first < n_groups; first += codec->room_groups) {
         const size_t left = n_groups - first;
-        FQ_TRY(encode_chunk(codec, first, left < codec->chunk_groups ? left : codec->chunk_groups, x, err));
+        FQ_TRY(encode_chunk(codec, first, left < codec->room_groups ? left : codec->room_groups, x, err));
     }
     FQ_TRY(store_tail(codec, n_tail, x, n - n_tail, err));
     codec->n = n;

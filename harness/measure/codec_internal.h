@@ -31,12 +31,13 @@ struct fq_codec {
     uint16_t *tail; /* float16, tail[n_tail][dim] */
 
     struct fq_arena *work_arena; /* stage buffers, allocated on first use */
-    size_t chunk_groups;
-    float *rotated;    /* [chunk vectors][work_dim] */
-    float *decoded;    /* [chunk vectors][dim] */
-    float *scored;     /* [query chunk][chunk vectors] */
-    float *partial;    /* [slices][dim], no more slices than workers */
-    uint8_t *prepared; /* [query chunk][prepared_bytes] */
+    size_t chunk_groups;         /* most groups that go through the stage buffers at once */
+    size_t room_groups;          /* groups that they hold now: small batches get small buffers */
+    float *rotated;              /* [chunk vectors][work_dim] */
+    float *decoded;              /* [chunk vectors][dim] */
+    float *scored;               /* [query chunk][chunk vectors] */
+    float *partial;              /* [slices][dim], no more slices than workers */
+    uint8_t *prepared;           /* [query chunk][prepared_bytes] */
     unsigned partial_workers;
 
     size_t extent; /* bytes that one record was seen to receive; 0 until the first encode */
@@ -69,6 +70,8 @@ void fq_codec_inspect(struct fq_codec *codec, enum fq_stage stage);
 void fq_codec_fill_scratch(const struct fq_codec *codec, unsigned worker);
 struct fq_call fq_codec_call(const struct fq_codec *codec, unsigned worker);
 
+/* Room for a batch of n_groups (or one chunk of it); stage buffers taken earlier may be dropped. */
+int fq_codec_room(struct fq_codec *codec, size_t n_groups, struct fq_error *err);
 enum codec_buffer { CODEC_ROTATED, CODEC_DECODED, CODEC_SCORED, CODEC_PREPARED, CODEC_PARTIAL };
 int fq_codec_buffer(struct fq_codec *codec, enum codec_buffer which, struct fq_error *err);
 size_t fq_codec_query_chunk(const struct fq_codec *codec);

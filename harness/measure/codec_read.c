@@ -18,16 +18,34 @@ size_t fq_codec_query_chunk(const struct fq_codec *codec) {
     return fit < 1 ? 1 : fit > MAX_QUERY_CHUNK ? MAX_QUERY_CHUNK : fit;
 }
 
-/* Floats in the score buffer: about one chunk's bytes, and never less than one group for each query of a chunk. */
+/* Floats in the score buffer: all queries of a chunk against the room's groups, but not more than one chunk's bytes,
+ * and never less than one group for each query. */
 static size_t score_room(const struct fq_codec *codec) {
     const size_t least = fq_codec_query_chunk(codec) * codec->footprint.granularity;
-    const size_t usual = CODEC_CHUNK_BYTES / sizeof(float);
-    return least > usual ? least : usual;
+    const size_t usual = CODEC_CHUNK_BYTES / sizeof(float), all = least * codec->room_groups;
+    return least > usual ? least : all < usual ? all : usual;
+}
+
+int fq_codec_room(struct fq_codec *codec, size_t n_groups, struct fq_error *err) {
+    size_t groups = n_groups < codec->chunk_groups ? n_groups : codec->chunk_groups;
+    if (groups == 0)
+        groups = 1;
+    if (groups <= codec->room_groups)
+        return FQ_OK;
+    struct fq_arena *arena = fq_arena_new("stage buffers");
+    if (arena == NULL)
+        return fq_fail(err, FQ_FAILED, "out of memory: stage buffers of %s", codec->config.method->name);
+    fq_arena_free(codec->work_arena);
+    codec->work_arena = arena;
+    codec->rotated = codec->decoded = codec->scored = codec->partial = NULL;
+    codec->prepared = NULL;
+    codec->room_groups = groups;
+    return FQ_OK;
 }
 
 /* A stage buffer, taken on first use: a sketch without decode never pays for a decode buffer. */
 int fq_codec_buffer(struct fq_codec *codec, enum codec_buffer which, struct fq_error *err) {
-    const size_t vectors = codec->chunk_groups * codec->footprint.granularity, dim = codec->config.shape.dim;
+    const size_t vectors = codec->room_groups * codec->footprint.granularity, dim = codec->config.shape.dim;
     void *taken = codec;
     switch (which) {
     case CODEC_ROTATED:
@@ -132,9 +150,10 @@ static int decode_chunk(struct fq_codec *codec, size_t groups, const uint8_t *re
 int fq_codec_decode_from(struct fq_codec *codec, size_t n_groups, const uint8_t *records, float *x,
                          struct fq_error *err) {
     const size_t g = codec->footprint.granularity, dim = codec->config.shape.dim;
+    FQ_TRY(fq_codec_room(codec, n_groups, err));
     FQ_TRY(fq_codec_buffer(codec, CODEC_DECODED, err));
-    for (size_t first = 0; first < n_groups; first += codec->chunk_groups) {
-        const size_t left = n_groups - first, groups = left < codec->chunk_groups ? left : codec->chunk_groups;
+    for (size_t first = 0; first < n_groups; first += codec->room_groups) {
+        const size_t left = n_groups - first, groups = left < codec->room_groups ? left : codec->room_groups;
         FQ_TRY(decode_chunk(codec, groups, records + first * codec->footprint.record_bytes, err));
         memcpy(x + first * g * dim, codec->decoded, groups * g * dim * sizeof *x);
     }
@@ -185,6 +204,7 @@ static int score_block(struct fq_codec *codec, size_t queries, size_t first, siz
 int fq_codec_scores_from(struct fq_codec *codec, size_t n_groups, const uint8_t *records, size_t n_queries,
                          const float *q, float *scores, size_t stride, struct fq_error *err) {
     const size_t dim = codec->config.shape.dim, chunk = fq_codec_query_chunk(codec);
+    FQ_TRY(fq_codec_room(codec, n_groups, err));
     FQ_TRY(fq_codec_buffer(codec, CODEC_PREPARED, err));
     FQ_TRY(fq_codec_buffer(codec, CODEC_SCORED, err));
     for (size_t i = 0; i < n_queries; i += chunk) {
@@ -283,8 +303,8 @@ int fq_codec_attend(struct fq_codec *codec, const float *weights, float *out, st
     FQ_TRY(need(codec, FQ_STAGE_ATTEND, err));
     FQ_TRY(need_codes(codec, err));
     FQ_TRY(fq_codec_buffer(codec, CODEC_DECODED, err));
-    for (size_t first = 0; first < codec->n_groups; first += codec->chunk_groups) {
-        const size_t left = codec->n_groups - first, groups = left < codec->chunk_groups ? left : codec->chunk_groups;
+    for (size_t first = 0; first < codec->n_groups; first += codec->room_groups) {
+        const size_t left = codec->n_groups - first, groups = left < codec->room_groups ? left : codec->room_groups;
         FQ_TRY(attend_chunk(codec, groups, codec->records + first * codec->footprint.record_bytes, weights + first * g,
                             sum, err));
     }
