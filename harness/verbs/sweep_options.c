@@ -4,6 +4,7 @@
 #include "harness/verbs/sweep_options.h"
 
 #include "harness/base/cpu.h"
+#include "harness/judge/contract.h"
 #include "harness/measure/catalog.h"
 
 #include <errno.h>
@@ -54,6 +55,28 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 const struct argp fq_sweep_argp = {.options = options, .parser = parse};
 
+/* A misspelt contract would be found by the audit, after the run. */
+static int check_contract(const struct fq_sweep *sweep, struct fq_error *err) {
+    struct fq_contracts contracts = {0};
+    const struct fq_contract *found = NULL;
+    FQ_TRY(fq_contracts_load(NULL, &contracts, err));
+    const int code = fq_contract_find(&contracts, sweep->contract, &found, err);
+    fq_contracts_free(&contracts);
+    return code == 0 ? 0 : fq_fail_in(err, "%s", sweep->path);
+}
+
+static int apply_isa(const struct fq_sweep *sweep, struct fq_error *err) {
+    enum fq_backend cap;
+    if (!sweep->isa[0])
+        return 0;
+    FQ_TRY(fq_backend_parse(sweep->isa, &cap, err));
+    if (!fq_cpu_has(cap))
+        return fq_fail(err, FQ_USAGE, "%s: isa: %s is asked for, and this processor does not have it", sweep->path,
+                       sweep->isa);
+    fq_isa_cap_set(cap);
+    return 0;
+}
+
 int fq_sweep_options_load(const struct fq_sweep_options *o, struct fq_sweep *sweep, struct fq_error *err) {
     enum fq_backend cap;
     if (o->bad)
@@ -67,16 +90,10 @@ int fq_sweep_options_load(const struct fq_sweep_options *o, struct fq_sweep *swe
     for (size_t i = 0; i < o->n_plugins; i++)
         FQ_TRY(fq_catalog_load_plugin(o->plugins[i], err));
     FQ_TRY(fq_sweep_load(o->path, &o->override, sweep, err));
-    if (sweep->isa[0]) {
-        int code = fq_backend_parse(sweep->isa, &cap, err);
-        if (code == 0 && !fq_cpu_has(cap))
-            code = fq_fail(err, FQ_USAGE, "%s: isa: %s is asked for, and this processor does not have it", sweep->path,
-                           sweep->isa);
-        if (code != 0) {
-            fq_sweep_free(sweep);
-            return code;
-        }
-        fq_isa_cap_set(cap);
-    }
-    return 0;
+    int code = check_contract(sweep, err);
+    if (code == 0)
+        code = apply_isa(sweep, err);
+    if (code != 0)
+        fq_sweep_free(sweep);
+    return code;
 }

@@ -62,6 +62,8 @@ line '  - {name: fp16}' '{kv: nowhere.h5, tensors: [query]}'
 expect 2 'bad\.yaml:7' 'query' -- "$fq" plan "$dir/bad.yaml"
 line '  - {name: fp16}' '' 'threads: 0'
 expect 2 'bad\.yaml' 'threads' -- "$fq" plan "$dir/bad.yaml"
+sed 's/matched-cpu/matched-cpus/' "$dir/s.yaml" >"$dir/contract.yaml"
+expect 2 'contract\.yaml' 'matched-cpus' "did you mean 'matched-cpu'" -- "$fq" plan "$dir/contract.yaml"
 line '  - {name: fp16}' '' 'isa: sse9'
 expect 2 'bad\.yaml' 'sse9' -- "$fq" plan "$dir/bad.yaml"
 expect 2 'plug-in|plugin|ELF' -- "$fq" plan "$dir/s.yaml" --plugin "$dir/s.yaml"
