@@ -1,8 +1,8 @@
 /* What this machine can do at best with the pool's threads: read bandwidth and multiply-adds, measured in this process,
  * so that a timing row stands beside a floor from the same run.
  *
- * The multiply-add rate is that of scalar code with enough independent chains: the honest peak for the reference
- * backend; a vector backend may lie below that floor by the width of its vectors. */
+ * The multiply-add rate is that of plain C with enough independent chains, compiled for the baseline instruction set:
+ * the peak that the reference backend may hope for, not the peak of wider vector units. */
 #include "harness/measure/measures.h"
 
 #include "harness/base/clock.h"

@@ -101,7 +101,7 @@ int fq_measure_speed(struct fq_codec *codec, size_t n, const float *x, size_t n_
 /* Physical floors of this machine with the pool's threads, measured once per process and number of threads. */
 struct fq_floors {
     double read_bytes_per_ns;    /* streaming read of memory larger than any cache */
-    double multiply_adds_per_ns; /* independent scalar float multiply-adds */
+    double multiply_adds_per_ns; /* independent float multiply-adds in plain C */
     size_t stream_bytes;
 };
 int fq_floors_measure(struct fq_floors *out, struct fq_error *err);
