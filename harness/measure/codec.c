@@ -9,10 +9,10 @@
 #include "harness/measure/codec_internal.h"
 
 #include "harness/base/cpu.h"
+#include "harness/base/half.h"
 #include "harness/base/random.h"
 #include "harness/data/dataset.h"
 #include "harness/measure/catalog.h"
-#include "harness/measure/half.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -203,7 +203,7 @@ static int store_tail(struct fq_codec *c, size_t n_tail, const float *x, size_t 
     if (c->tail == NULL)
         return fq_fail(err, FQ_FAILED, "out of memory: the float16 tail of %zu vectors", n_tail);
     for (size_t i = 0; i < n_tail * dim; i++) {
-        c->tail[i] = fq_tail_half(x[first * dim + i]);
+        c->tail[i] = fq_float_to_half(x[first * dim + i]);
         if ((c->tail[i] & 0x7fffU) == 0x7c00U)
             return fq_fail(
                 err, FQ_USAGE,

@@ -4,7 +4,7 @@
  * Vectors of the float16 tail (those that fill no group) are answered by the harness itself. */
 #include "harness/measure/codec_internal.h"
 
-#include "harness/measure/half.h"
+#include "harness/base/half.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -125,14 +125,14 @@ static int finite_output(const struct fq_codec *codec, enum fq_stage stage, cons
 static void tail_vector(const struct fq_codec *codec, size_t i, float *x) {
     const size_t dim = codec->config.shape.dim;
     for (size_t j = 0; j < dim; j++)
-        x[j] = fq_tail_float(codec->tail[i * dim + j]);
+        x[j] = fq_half_to_float(codec->tail[i * dim + j]);
 }
 
 static float tail_score(const struct fq_codec *codec, size_t i, const float *q) {
     const size_t dim = codec->config.shape.dim;
     double sum = 0.0;
     for (size_t j = 0; j < dim; j++)
-        sum += (double)q[j] * (double)fq_tail_float(codec->tail[i * dim + j]);
+        sum += (double)q[j] * (double)fq_half_to_float(codec->tail[i * dim + j]);
     return (float)sum;
 }
 

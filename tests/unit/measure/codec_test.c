@@ -1,7 +1,6 @@
 /* The codec: exact round trips, bytes, tails, slices over threads, and every breach of the contract seen and named. */
 #include "tests/unit/measure/fakes.h"
 
-#include "harness/measure/half.h"
 #include "harness/measure/series.h"
 
 static void round_trip_scores_and_bytes(void **state) {
@@ -81,23 +80,6 @@ static void tail_is_float16_and_counted(void **state) {
     assert_non_null(strstr(err.text, "vector 9, coordinate 5"));
     free(x);
     fq_codec_close(codec);
-}
-
-static void halves_round_to_nearest_even(void **state) {
-    (void)state;
-    assert_int_equal(fq_tail_half(1.0F), 0x3c00);
-    assert_int_equal(fq_tail_half(-2.0F), 0xc000);
-    assert_int_equal(fq_tail_half(1.0F + 0x1p-11F), 0x3c00);     /* tie: even below */
-    assert_int_equal(fq_tail_half(1.0F + 3 * 0x1p-11F), 0x3c02); /* tie: even above */
-    assert_int_equal(fq_tail_half(65504.0F), 0x7bff);
-    assert_int_equal(fq_tail_half(65520.0F), 0x7c00); /* rounds to Inf */
-    assert_int_equal(fq_tail_half(0x1p-24F), 0x0001);
-    assert_int_equal(fq_tail_half(0x1p-25F), 0x0000); /* tie: even is zero */
-    assert_int_equal(fq_tail_half(0x1.8p-25F), 0x0001);
-    for (uint32_t h = 0; h < 0x7c00; h++) { /* every finite half survives the round trip */
-        assert_int_equal(fq_tail_half(fq_tail_float((uint16_t)h)), h);
-        assert_int_equal(fq_tail_half(fq_tail_float((uint16_t)(h | 0x8000U))), h | 0x8000U);
-    }
 }
 
 static void bad_vectors_are_named(void **state) {
@@ -266,7 +248,7 @@ int main(void) {
         cmocka_unit_test(round_trip_scores_and_bytes),
         cmocka_unit_test(attend_sums_weighted_vectors),
         cmocka_unit_test(tail_is_float16_and_counted),
-        cmocka_unit_test(halves_round_to_nearest_even),
+
         cmocka_unit_test(bad_vectors_are_named),
         cmocka_unit_test(wrong_requests_are_refused),
         cmocka_unit_test(overrun_is_seen_and_counted),
