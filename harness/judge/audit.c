@@ -214,24 +214,26 @@ static bool first_of_instance(const struct set *s, size_t i) {
     return true;
 }
 
-/* How many different seeds an instance ran; their list as text. */
+/* How many different seeds an instance ran; their list, ascending, as text. */
 static size_t seeds_of(const struct set *s, const struct fq_cell *of, char *out, size_t size) {
     size_t n = 0;
-    char one[24];
+    uint64_t last = 0;
     out[0] = '\0';
-    for (size_t i = 0; i < s->n; i++) {
-        if (!same_instance(s->cell[i], of))
-            continue;
-        bool before = false;
-        for (size_t k = 0; k < i && !before; k++)
-            before = s->cell[k]->seed == s->cell[i]->seed && same_instance(s->cell[k], of);
-        if (before)
-            continue;
+    for (;;) {
+        const struct fq_cell *next = NULL;
+        for (size_t i = 0; i < s->n; i++) {
+            const struct fq_cell *c = s->cell[i];
+            if (same_instance(c, of) && (n == 0 || c->seed > last) && (next == NULL || c->seed < next->seed))
+                next = c;
+        }
+        if (next == NULL)
+            return n;
+        last = next->seed;
         n++;
-        snprintf(one, sizeof one, "%llu", (unsigned long long)s->cell[i]->seed);
+        char one[24];
+        snprintf(one, sizeof one, "%llu", (unsigned long long)last);
         append(out, size, " ", one);
     }
-    return n;
 }
 
 /* Every instance ran the same seeds. Two exceptions: an instance that draws nothing has one seed, and an instance may

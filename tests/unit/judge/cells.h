@@ -2,6 +2,7 @@
 #ifndef FQ_TESTS_JUDGE_CELLS_H
 #define FQ_TESTS_JUDGE_CELLS_H
 
+#include "harness/base/sha256.h"
 #include "harness/plan/results.h"
 
 #include <math.h>
@@ -53,14 +54,18 @@ static inline void honest_facts(struct fq_cell *cell) {
         assert_int_equal(fq_cell_fact(cell, facts[i][0], &err, "%s", facts[i][1]), 0);
 }
 
-/* A cell of a method with one parameter text; its id tells instance, seed, process and block apart. */
+/* A cell of a method with one parameter text; its id is the hash of what it is. */
 static inline struct fq_cell *put_cell(struct fq_results *r, const char *kind, const char *method,
                                        const char *parameters, uint64_t seed, int process, int block, int replicate) {
     struct fq_cell cell;
     struct fq_error err;
     memset(&cell, 0, sizeof cell);
-    snprintf(cell.id, sizeof cell.id, "%.4s%.3s%llu%d%d%d%c", method, parameters + strlen(parameters) - 3,
-             (unsigned long long)seed, process, block, replicate, kind[0]);
+    char identity[1024], hex[FQ_SHA256_HEX];
+    int length = snprintf(identity, sizeof identity, "%s %s %s %llu %d %d %d", kind, method, parameters,
+                          (unsigned long long)seed, process, block, replicate);
+    assert_true(length > 0 && (size_t)length < sizeof identity);
+    fq_sha256(identity, (size_t)length, hex);
+    memcpy(cell.id, hex, sizeof cell.id - 1);
     snprintf(cell.kind, sizeof cell.kind, "%s", kind);
     snprintf(cell.data, sizeof cell.data, "sphere-64x32");
     snprintf(cell.method, sizeof cell.method, "%s", method);

@@ -63,9 +63,6 @@ static void results(struct fq_results *r) {
             }
             put_series(put_cell(r, "codec", "alpha", parameters, seed, 0, 0, 0), "rel_mse", "1", "mean", a, 60);
             put_series(put_cell(r, "codec", "beta", parameters, seed, 0, 0, 0), "rel_mse", "1", "mean", b, 60);
-            /* ids in put_cell do not see the first parameter */
-            r->cells[r->n_cells - 1].id[0] = (char)('a' + bits);
-            r->cells[r->n_cells - 2].id[0] = (char)('A' + bits);
         }
     r->planned = r->n_cells;
 }
