@@ -20,13 +20,17 @@ static int as_int(const char *what, size_t n) {
     return (int)n;
 }
 
-void fq_blas_abt(unsigned threads, size_t m, size_t n, size_t k, const float *a, const float *b, float *c) {
-    if (m == 0 || n == 0)
-        return;
+void fq_blas_use(unsigned threads) {
     if (openblas_get_num_threads() != (int)threads)
         openblas_set_num_threads((int)threads);
     if (fq_blas_threads() != threads)
         give_up("the number of threads was not taken over", threads, fq_blas_threads());
+}
+
+void fq_blas_abt(unsigned threads, size_t m, size_t n, size_t k, const float *a, const float *b, float *c) {
+    if (m == 0 || n == 0)
+        return;
+    fq_blas_use(threads);
     int rows = as_int("rows", m), columns = as_int("columns", n), depth = as_int("depth", k);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns, depth, 1.0f, a, depth > 0 ? depth : 1, b,
                 depth > 0 ? depth : 1, 0.0f, c, columns);

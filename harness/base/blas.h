@@ -7,6 +7,10 @@
 /* c[m][n] = a[m][k] b[n][k]^T on exactly `threads` threads (read back; aborts if the library disobeys). */
 void fq_blas_abt(unsigned threads, size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
 
+/* Sets the number of threads for what follows and reads it back (aborts if the library disobeys). A cell does this
+ * before it observes its conditions, so that the number is the cell's own and not what an earlier call left behind. */
+void fq_blas_use(unsigned threads);
+
 const char *fq_blas_core(void);     /* "Haswell", "SkylakeX", "Zen" ... as OpenBLAS says */
 const char *fq_blas_config(void);   /* version and build options */
 unsigned fq_blas_threads(void);     /* as read back now */

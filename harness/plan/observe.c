@@ -36,6 +36,7 @@ int fq_observe_conditions(struct fq_cell *cell, const struct fq_method *method, 
     for (size_t i = 0; i < sizeof copied / sizeof *copied; i++)
         FQ_TRY(fq_cell_fact(cell, copied[i], err, "%s", machine_fact(copied[i])));
     fq_pool_cpu_set(cpus, sizeof cpus);
+    fq_blas_use(fq_pool_threads());
     FQ_TRY(fq_cell_fact(cell, "device", err, "%s", backend == FQ_CUDA || backend == FQ_HIP ? "gpu" : "cpu"));
     FQ_TRY(fq_cell_fact(cell, "backend", err, "%s", fq_backend_name(backend)));
     FQ_TRY(fq_cell_fact(cell, "isa_cap", err, "%s", fq_backend_name(fq_isa_cap())));
