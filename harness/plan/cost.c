@@ -6,6 +6,7 @@
 
 #include "harness/base/clock.h"
 #include "harness/base/cpu.h"
+#include "harness/base/pool.h"
 #include "harness/base/random.h"
 #include "harness/measure/codec.h"
 
@@ -20,7 +21,7 @@ const char fq_cost_how[] =
 enum { CALIBRATION_VECTORS = 64 };
 static const double ns_per_weight_byte = 0.05;  /* per token and byte of the model's file */
 static const double measure_ns_per_float = 6.0; /* comparing, dot products, sampling: per coordinate of a codec cell */
-static const double fixed_ns = 3e7;             /* probes, files, opening */
+static const double fixed_ns = 8e7;             /* probes, files, opening */
 static const double timed_ns = 2e7;             /* shortest timed region of a speed cell */
 
 /* One method instance at one shape. */
@@ -55,18 +56,19 @@ static void measure(const struct fq_sweep *s, struct price *price) {
                                            .backend = fq_backend_pick(at->method)};
     struct fq_codec *codec = NULL;
     struct fq_error ignored = {0};
-    const uint64_t begin = fq_now_ns();
+    /* CPU time of one thread instead of wall time: whatever else the machine does now is no property of the sweep. */
+    const uint64_t begin = fq_process_cpu_ns();
     if (fq_codec_open(&config, &codec, &ignored) != 0)
         return;
-    price->open_ns = (double)(fq_now_ns() - begin);
+    price->open_ns = (double)(fq_process_cpu_ns() - begin);
     const size_t g = fq_codec_footprint(codec)->granularity, n = g * ((CALIBRATION_VECTORS + g - 1) / g);
     float *x = malloc(2 * n * price->dim * sizeof *x);
     if (x) {
         gaussian_floats(n * price->dim, x);
-        const uint64_t encode = fq_now_ns();
+        const uint64_t encode = fq_process_cpu_ns();
         if (fq_codec_encode(codec, n, x, &ignored) == 0 && fq_codec_has(codec, FQ_STAGE_DECODE))
             (void)fq_codec_decode(codec, x + n * price->dim, &ignored);
-        price->vector_ns = (double)(fq_now_ns() - encode) / (double)n;
+        price->vector_ns = (double)(fq_process_cpu_ns() - encode) / (double)n;
     }
     free(x);
     fq_codec_close(codec);
@@ -100,7 +102,7 @@ static double model_pass_ns(const struct fq_model_info *info, const struct fq_sw
 int fq_cost_estimate(struct fq_plan *plan, struct fq_error *err) {
     struct prices prices = {0};
     const struct fq_sweep *s = plan->sweep;
-    int code = 0;
+    int code = fq_pool_start(1, err);
     for (size_t i = 0; code == 0 && i < plan->n_cells; i++) {
         struct fq_planned *p = &plan->cells[i];
         const bool model = strcmp(p->cell.kind, "model") == 0, speed = strcmp(p->cell.kind, "speed") == 0;
@@ -110,13 +112,15 @@ int fq_cost_estimate(struct fq_plan *plan, struct fq_error *err) {
             code = err->code;
             break;
         }
-        const double coding = price->vector_ns * (double)p->vectors;
+        const double threads = speed ? s->instances[p->instance].threads : s->workers;
+        const double coding = price->vector_ns * (double)p->vectors / threads;
         if (model)
             p->cost_ns = price->open_ns + coding + model_pass_ns(&plan->models[p->source], &s->models[p->source]);
         else if (speed)
             p->cost_ns = 4 * coding + (coding > timed_ns ? coding : timed_ns);
         else
-            p->cost_ns = fixed_ns + price->open_ns + coding + measure_ns_per_float * (double)p->vectors * (double)dim;
+            p->cost_ns =
+                fixed_ns + price->open_ns + coding + measure_ns_per_float * (double)p->vectors * (double)dim / threads;
     }
     free(prices.at);
     return code;

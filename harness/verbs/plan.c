@@ -2,7 +2,6 @@
  * the estimate and runs nothing. */
 #include "harness/verbs.h"
 
-#include "harness/base/pool.h"
 #include "harness/plan/cost.h"
 #include "harness/plan/plan.h"
 #include "harness/verbs/sweep_options.h"
@@ -145,9 +144,7 @@ int fq_verb_plan(int argc, char **argv, struct fq_error *err) {
     FQ_TRY(fq_sweep_options_load(&o.sweep, &sweep, err));
     int code = fq_plan_make(&sweep, false, &plan, err);
     if (code == 0) {
-        code = fq_pool_start(sweep.workers, err);
-        if (code == 0)
-            code = fq_cost_estimate(&plan, err);
+        code = fq_cost_estimate(&plan, err);
         if (code == 0) {
             printf("sweep %s under contract %s: %zu cells, %zu process%s x %zu block%s of timing, hash %.12s\n\n",
                    sweep.name, sweep.contract, plan.n_cells, sweep.processes, sweep.processes == 1 ? "" : "es",

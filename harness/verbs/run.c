@@ -72,7 +72,6 @@ static int run(struct fq_plan *plan, const struct fq_run_options *o, struct fq_e
     double total = 0;
     const unsigned most = sweep->threads > sweep->workers ? sweep->threads : sweep->workers;
     FQ_TRY(fq_pool_start(most, err)); /* too many threads for this machine: said before anything runs */
-    FQ_TRY(fq_pool_start(sweep->workers, err));
     FQ_TRY(fq_cost_estimate(plan, err));
     if (o->process >= 0)
         return fq_run_sweep(plan, o, &summary, err);
