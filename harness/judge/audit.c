@@ -315,14 +315,14 @@ int fq_audit_cells(const struct fq_contract *contract, const struct fq_cell *con
                    struct fq_audit *out, struct fq_error *err) {
     snprintf(out->contract, sizeof out->contract, "%s", contract->name);
     out->exhibit = contract->exhibit;
-    const struct fq_cell **ok = malloc((n ? n : 1) * sizeof *ok);
+    const struct fq_cell **ok = malloc((n ? n : 1) * sizeof(void *));
     if (ok == NULL)
         return no_memory(err);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
         if (cells[i]->ok)
             ok[kept++] = cells[i];
-    qsort(ok, kept, sizeof *ok, by_place);
+    qsort(ok, kept, sizeof(void *), by_place);
     out->cells += n;
     out->failed += n - kept;
     int code = audit_ordered(contract, ok, kept, out, err);
@@ -336,7 +336,7 @@ int fq_audit_results(const struct fq_contracts *contracts, const struct fq_resul
     size_t n = 0, finished = 0;
     for (size_t k = 0; k < n_results; k++)
         n += results[k].n_cells;
-    const struct fq_cell **cells = malloc((n ? n : 1) * sizeof *cells);
+    const struct fq_cell **cells = malloc((n ? n : 1) * sizeof(void *));
     if (cells == NULL)
         return no_memory(err);
     n = 0;

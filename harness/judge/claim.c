@@ -131,7 +131,7 @@ int fq_claims_load(const char *dir, struct fq_claims *out, struct fq_error *err)
     int code = 0;
     if (found == 0)
         code = fq_fail(err, FQ_USAGE, "the directory of claims %s holds no .yaml file", dir);
-    else if ((out->claim = calloc((size_t)found, sizeof *out->claim)) == NULL)
+    else if ((out->claim = calloc((size_t)found, sizeof(void *))) == NULL)
         code = fq_fail(err, FQ_FAILED, "out of memory for %d claims", found);
     for (int i = 0; i < found; i++) {
         if (code == 0)
@@ -140,9 +140,9 @@ int fq_claims_load(const char *dir, struct fq_claims *out, struct fq_error *err)
         free(entry[i]);
     }
     free(entry);
-    if (out->n > 1)
-        qsort(out->claim, out->n, sizeof *out->claim, by_id);
-    for (size_t i = 1; i < out->n && code == 0; i++)
+    if (out->n > 1 && out->claim != NULL)
+        qsort(out->claim, out->n, sizeof(void *), by_id);
+    for (size_t i = 1; out->claim != NULL && i < out->n && code == 0; i++)
         if (strcmp(out->claim[i - 1]->id, out->claim[i]->id) == 0)
             code = fq_fail(err, FQ_USAGE, "%s and %s are both claim '%s'; rename one", out->claim[i - 1]->path,
                            out->claim[i]->path, out->claim[i]->id);
@@ -152,7 +152,7 @@ int fq_claims_load(const char *dir, struct fq_claims *out, struct fq_error *err)
 }
 
 void fq_claims_free(struct fq_claims *c) {
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; c->claim != NULL && i < c->n; i++)
         fq_yaml_free(&claim_schema, c->claim[i], 0);
     free(c->claim);
     memset(c, 0, sizeof *c);

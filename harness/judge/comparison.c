@@ -18,7 +18,7 @@ double fq_test_margin(const struct fq_claim *claim, const struct fq_claim_test *
 static int audit_pair(const struct fq_contract *contract, const struct fq_group *x, const struct fq_group *y,
                       struct fq_test_result *r, struct fq_error *err) {
     size_t n = x->n + (y ? y->n : 0), k = 0;
-    const struct fq_cell **cells = malloc(n * sizeof *cells);
+    const struct fq_cell **cells = malloc(n * sizeof(void *));
     if (cells == NULL)
         return fq_fail(err, FQ_FAILED, "out of memory for %zu cells", n);
     for (size_t i = 0; i < x->n; i++)

@@ -91,7 +91,7 @@ static int adjust_family(struct fq_verdicts *all, const char *family, struct fq_
     for (size_t i = 0; i < all->n; i++)
         if (strcmp(all->verdict[i].claim->family, family) == 0)
             n += all->verdict[i].n;
-    double *p = malloc(2 * (n ? n : 1) * sizeof *p);
+    double *p = calloc(2 * (n ? n : 1), sizeof *p);
     if (p == NULL)
         return fq_fail(err, FQ_FAILED, "out of memory for %zu p-values", n);
     for (int pass = 0; pass < 2; pass++) {
@@ -116,13 +116,13 @@ static int adjust_family(struct fq_verdicts *all, const char *family, struct fq_
     return 0;
 }
 
-static int adjust_all(struct fq_verdicts *all, struct fq_error *err) {
-    for (size_t i = 0; i < all->n; i++) {
+static int adjust_all(const struct fq_claims *claims, struct fq_verdicts *all, struct fq_error *err) {
+    for (size_t i = 0; i < claims->n; i++) {
         bool before = false;
         for (size_t k = 0; k < i && !before; k++)
-            before = strcmp(all->verdict[k].claim->family, all->verdict[i].claim->family) == 0;
+            before = strcmp(claims->claim[k]->family, claims->claim[i]->family) == 0;
         if (!before)
-            FQ_TRY(adjust_family(all, all->verdict[i].claim->family, err));
+            FQ_TRY(adjust_family(all, claims->claim[i]->family, err));
     }
     return 0;
 }
@@ -143,17 +143,17 @@ static size_t decisive(const struct fq_verdict *v, enum fq_outcome wanted, bool 
     return best;
 }
 
-static void combine(struct fq_verdict *v) {
+static void combine(const struct fq_claim *claim, struct fq_verdict *v) {
     for (size_t i = 0; i < v->n; i++) {
         struct fq_test_result *r = &v->result[i];
-        if ((r->outcome == FQ_HOLDS || r->outcome == FQ_FAILS) && !(r->p_holm <= 1.0 - v->claim->level))
+        if ((r->outcome == FQ_HOLDS || r->outcome == FQ_FAILS) && !(r->p_holm <= 1.0 - claim->level))
             r->outcome = FQ_UNDECIDED;
         v->holds += r->outcome == FQ_HOLDS;
         v->fails += r->outcome == FQ_FAILS;
         v->undecided += r->outcome == FQ_UNDECIDED;
         v->refused += r->outcome == FQ_REFUSED;
     }
-    bool all = v->claim->combine == FQ_COMBINE_ALL;
+    bool all = claim->combine == FQ_COMBINE_ALL;
     if (v->n == 0 || v->refused > 0) {
         v->kind = FQ_NOT_MEASURED;
         v->decisive = decisive(v, FQ_REFUSED, true);
@@ -189,13 +189,14 @@ int fq_judge_results(const struct fq_claims *claims, const struct fq_contracts *
     out->verdict = calloc(claims->n ? claims->n : 1, sizeof *out->verdict);
     int code = j.boot && out->verdict ? 0 : fq_fail(err, FQ_FAILED, "out of memory for %zu claims", claims->n);
     for (size_t i = 0; code == 0 && i < claims->n; i++) {
-        out->verdict[out->n++].claim = claims->claim[i];
-        code = judge_claim(&j, contracts, &out->verdict[i], err);
+        struct fq_verdict *v = &out->verdict[out->n++];
+        v->claim = claims->claim[i];
+        code = judge_claim(&j, contracts, v, err);
     }
     if (code == 0)
-        code = adjust_all(out, err);
+        code = adjust_all(claims, out, err);
     for (size_t i = 0; code == 0 && i < out->n; i++)
-        combine(&out->verdict[i]);
+        combine(claims->claim[i], &out->verdict[i]);
     fq_bootstrap_free(j.boot);
     fq_groups_free(&groups);
     if (code != 0)
