@@ -18,13 +18,16 @@ static void softmax(size_t n, const double *logit, double *p) {
         p[i] /= sum;
 }
 
+/* n >= 1; the largest term is 1, so the sum is at least that. */
 static double log_sum_exp(size_t n, const double *logit) {
-    double largest = logit[0], sum = 0.0;
+    double largest = logit[0], rest = 0.0;
+    size_t at = 0;
     for (size_t i = 1; i < n; i++)
-        largest = logit[i] > largest ? logit[i] : largest;
+        if (logit[i] > largest)
+            largest = logit[at = i];
     for (size_t i = 0; i < n; i++)
-        sum += exp(logit[i] - largest);
-    return largest + log(sum);
+        rest += i == at ? 0.0 : exp(logit[i] - largest);
+    return largest + log1p(rest);
 }
 
 /* KL(full || quantized) from logits, so that a weight that underflows costs what it should. Never below 0. */

@@ -299,10 +299,11 @@ int fq_codec_attend(struct fq_codec *codec, const float *weights, float *out, st
     const size_t dim = codec->config.shape.dim, g = codec->footprint.granularity;
     const size_t whole = codec->n - codec->n_tail;
     double sum[FQ_MAX_DIM] = {0};
-    float tail[FQ_MAX_DIM];
+    float tail[FQ_MAX_DIM] = {0};
     FQ_TRY(need(codec, FQ_STAGE_ATTEND, err));
     FQ_TRY(need_codes(codec, err));
-    FQ_TRY(fq_codec_buffer(codec, CODEC_DECODED, err));
+    if (codec->kernels->attend == NULL)
+        FQ_TRY(fq_codec_buffer(codec, CODEC_DECODED, err));
     for (size_t first = 0; first < codec->n_groups; first += codec->room_groups) {
         const size_t left = codec->n_groups - first, groups = left < codec->room_groups ? left : codec->room_groups;
         FQ_TRY(attend_chunk(codec, groups, codec->records + first * codec->footprint.record_bytes, weights + first * g,

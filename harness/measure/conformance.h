@@ -24,7 +24,7 @@ struct fq_check {
     bool has_numbers;                                /* expected .. tolerance hold numbers */
     double expected, measured, low, high, tolerance; /* tolerance is absolute here; low = high for exact answers */
     char source[96];
-    char note[256]; /* why it failed, or what was not tested; "" otherwise */
+    char note[400]; /* why it failed, or what was not tested; "" otherwise */
 };
 
 struct fq_conformance_options {

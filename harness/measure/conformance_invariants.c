@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEWEST_VECTORS = 8, FEWEST_GROUPS = 3, NOTE = 256 };
+enum { FEWEST_VECTORS = 8, FEWEST_GROUPS = 3, NOTE = 400 };
 
 struct subject {
     const struct fq_method *method;
@@ -31,7 +31,7 @@ struct subject {
 enum verdict { HOLDS, BROKEN, NOT_APPLICABLE };
 
 static enum verdict broken(char *note, const char *why) {
-    snprintf(note, NOTE, "%.240s", why);
+    snprintf(note, NOTE, "%.390s", why);
     return BROKEN;
 }
 
@@ -387,7 +387,7 @@ static void subject_close(struct subject *s) {
 
 static void fail_case(struct tally *t, size_t i, const char *name, const char *note) {
     if (!t->failed[i])
-        snprintf(t->note[i], NOTE, "%.100s: %.150s", name, note);
+        snprintf(t->note[i], NOTE, "%.100s: %.290s", name, note);
     t->failed[i] = true;
 }
 
@@ -403,7 +403,7 @@ static bool run_case(struct tally *t, const struct check_sink *sink, const struc
     fq_params_default(method, &s.config.params);
     if (fq_params_parse(method, params, &s.config.params, &err) != FQ_OK ||
         fq_params_check(method, &s.config.params, &s.config.shape, &err) != FQ_OK) {
-        snprintf(refusal, NOTE, "%.250s", err.text);
+        snprintf(refusal, NOTE, "%.390s", err.text);
         return false;
     }
     const bool first = t->cases++ == 0;
@@ -429,11 +429,15 @@ static void report(struct check_sink *sink, const struct tally *t, const char *r
         struct fq_check check = {.kind = FQ_CHECK_INVARIANT, .passed = !t->failed[i]};
         snprintf(check.what, sizeof check.what, "%s", invariants[i].what);
         if (t->failed[i])
-            snprintf(check.note, sizeof check.note, "%.250s", t->note[i]);
+            snprintf(check.note, sizeof check.note, "%s", t->note[i]);
         else if (t->held[i] == 0)
             snprintf(check.note, sizeof check.note, "does not apply: %s", invariants[i].absent);
-        snprintf(check.source, sizeof check.source, "%zu case%s%s%.60s", t->held[i], t->held[i] == 1 ? "" : "s",
-                 i == 0 && refused[0] != '\0' ? ", refuses d = " : "", i == 0 ? refused : "");
+        const size_t tried = invariants[i].once ? 1 : t->cases;
+        if (t->failed[i])
+            snprintf(check.source, sizeof check.source, "held in %zu of %zu cases", t->held[i], tried);
+        else
+            snprintf(check.source, sizeof check.source, "%zu case%s%s%.60s", t->held[i], t->held[i] == 1 ? "" : "s",
+                     i == 0 && refused[0] != '\0' ? ", refuses d = " : "", i == 0 ? refused : "");
         fq_check_add(sink, &check);
     }
 }
