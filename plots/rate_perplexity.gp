@@ -15,6 +15,7 @@ stats data using (see_panel(int(column("panel")), strcol("panel_name")), \
                              column("variant")), \
                   see_full(int(column("panel")), column("full"))) nooutput
 stats data using (column("rate_bits")) name "rate" nooutput
+stats data using (column("value")) name "value" nooutput
 stats data using (column("high")) name "high" nooutput
 stats data using (column("low")) name "low" nooutput
 stats data using (column("full")) name "full" nooutput
@@ -36,7 +37,9 @@ set xlabel "rate of the quantized tensors (bits per coordinate)"
 set ylabel "perplexity"
 if (logarithmic) {
     set logscale y 10
-    set yrange [bottom * 0.9:high_max * 1.1]
+    set format y "%g"
+    set ytics (1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1000, 2000, 5000, 10000)
+    set yrange [bottom * 0.9:(high_max < value_max * 3 ? high_max : value_max * 3) * 1.1]
 } else {
     set yrange [bottom - 0.05 * (high_max - bottom):high_max + 0.05 * (high_max - bottom)]
 }

@@ -87,12 +87,29 @@ static void put_numbers(FILE *f, const struct fq_estimate *e, double scale) {
     fq_put_csv_number(f, e->high * scale);
 }
 
+/* Perplexity with the interval of the paired difference to full precision: chunks of text differ much more from each
+ * other than two caches do on one chunk. Then the full-precision value, which every arm carries: ppl / exp(delta). */
+static void put_paired(FILE *f, const struct fq_estimate *ppl, const struct fq_estimate *delta) {
+    if (!drawable(delta)) {
+        put_numbers(f, ppl, 1.0);
+        fputc(',', f);
+        return;
+    }
+    double full = ppl->value / exp(delta->value);
+    const double v[4] = {ppl->value, full * exp(delta->low), full * exp(delta->high), full};
+    for (int i = 0; i < 4; i++) {
+        if (i > 0)
+            fputc(',', f);
+        fq_put_csv_number(f, v[i]);
+    }
+}
+
 static const char *tensor_words(const char *tensor) {
     return strcmp(tensor, "key") == 0 ? "keys" : strcmp(tensor, "value") == 0 ? "values" : tensor;
 }
 
-/* A figure of one metric against the rate: a panel per scope, points of one curve one behind the other. `kind` filters;
- * with_full adds the full-precision perplexity, which every arm carries: ppl / exp(delta). */
+/* A figure of one metric against the rate: a panel per scope, points of one curve one behind the other. `kind`
+ * filters. */
 static int export_rate(const struct fq_estimates *e, const char *kind, const char *metric, bool with_full,
                        struct curves *all, FILE *f, bool *has_data, struct fq_error *err) {
     struct fq_scope *scopes;
@@ -122,12 +139,10 @@ static int export_rate(const struct fq_estimates *e, const char *kind, const cha
                 plain(f, row->label);
                 fq_put_csv_number(f, row->rate_bits);
                 fputc(',', f);
-                put_numbers(f, row, 1.0);
-                if (with_full) {
-                    const struct fq_estimate *delta = fq_estimate_of(e, &scopes[s], &subjects[i], "delta_log_ppl");
-                    fputc(',', f);
-                    fq_put_csv_number(f, delta != NULL ? row->value / exp(delta->value) : NAN);
-                }
+                if (with_full)
+                    put_paired(f, row, fq_estimate_of(e, &scopes[s], &subjects[i], "delta_log_ppl"));
+                else
+                    put_numbers(f, row, 1.0);
                 fputc('\n', f);
             }
         *has_data = *has_data || any;
@@ -264,8 +279,8 @@ static const struct {
      "one that leaves the frame is wider than it."},
     {"rate_perplexity", "Perplexity against rate",
      "Perplexity of the model when its cache holds what the method decodes. Dashed: the same model and text at full "
-     "precision. Bars: 95 % intervals by resampling chunks of text; they are wide because chunks differ; the paired "
-     "difference in the table is the sharper number."},
+     "precision. Bars: 95 % intervals of the paired difference to full precision; intervals of the perplexity itself, "
+     "which say how much texts differ, are in the table."},
     {"stage_times", "Time by stage, with its floor",
      "Median time per vector (per query for prepare, per pair for score). Bars on top: 95 % intervals. Black: the time "
      "that the bytes moved take at the read bandwidth measured in the same process."},
@@ -293,9 +308,11 @@ int fq_figures_export(const struct fq_estimates *e, const struct fq_report_dir *
     struct curves *all = calloc(1, sizeof *all);
     if (all == NULL)
         return fq_fail(err, FQ_USAGE, "out of memory for the figures");
-    for (size_t i = 0; i < e->n; i++)
-        if (e->rows[i].replicate == 0)
-            (void)curve_of(all, &e->rows[i]);
+    /* Contenders first: they get the colours that are told apart best. */
+    for (int contenders = 1; contenders >= 0; contenders--)
+        for (size_t i = 0; i < e->n; i++)
+            if (e->rows[i].replicate == 0 && (strcmp(e->rows[i].role, "contender") == 0) == contenders)
+                (void)curve_of(all, &e->rows[i]);
     int code = fq_report_dir_sub(dir, "plots/data", err);
     for (size_t i = 0; i < sizeof table / sizeof table[0] && code == FQ_OK; i++) {
         struct fq_figure *figure = &out->figure[out->n++];

@@ -32,17 +32,19 @@ static void claim_fields(FILE *f, const struct fq_verdict *v) {
 void fq_put_verdicts_csv(FILE *f, const struct fq_verdicts *verdicts) {
     fputs(
         "claim,who,statement,verdict,reason,contract,family,level,minimum_effect,claim_sha256,test,outcome,data,tensor,"
-        "cells,against,metric,unit,as,effect,low,high,p_holm,decisive,below_noise_floor,why\n",
+        "cells,against,metric,unit,as,value,low,high,reference,effect,p_holm,decisive,below_noise_floor,why\n",
         f);
     for (size_t i = 0; i < verdicts->n; i++) {
         const struct fq_verdict *v = &verdicts->verdict[i];
         if (v->n == 0) {
             claim_fields(f, v);
-            fputs(",,,,,,,,,,,,,,,\n", f);
+            fputs(",,,,,,,,,,,,,,,,,\n", f);
         }
         for (size_t k = 0; k < v->n; k++) {
             const struct fq_test_result *r = &v->result[k];
-            bool shown = r->outcome != FQ_REFUSED && isfinite(r->effect) && isfinite(r->low) && isfinite(r->high);
+            const struct fq_comparison *m = &r->measured;
+            bool shown = r->outcome != FQ_REFUSED && m->has_interval && isfinite(m->value) && isfinite(m->low) &&
+                         isfinite(m->high);
             claim_fields(f, v);
             field(f, r->test->name);
             field(f, fq_outcome_name(r->outcome));
@@ -53,9 +55,11 @@ void fq_put_verdicts_csv(FILE *f, const struct fq_verdicts *verdicts) {
             field(f, r->metric);
             field(f, r->unit);
             field(f, r->test->as == FQ_AS_RATIO ? "ratio" : "difference");
+            number(f, shown ? m->value : NAN);
+            number(f, shown ? m->low : NAN);
+            number(f, shown ? m->high : NAN);
+            number(f, r->reference);
             number(f, shown ? r->effect : NAN);
-            number(f, shown ? r->low : NAN);
-            number(f, shown ? r->high : NAN);
             number(f, shown ? r->p_holm : NAN);
             fprintf(f, "%d,%d,", k == v->decisive, r->below_floor);
             fq_put_csv(f, r->why);

@@ -6,6 +6,7 @@
 #include "harness/report/number.h"
 #include "harness/report/page.h"
 
+#include <math.h>
 #include <string.h>
 
 static void put_findings(FILE *f, const struct fq_audit *audit, bool fair) {
@@ -66,28 +67,26 @@ void fq_put_audit(FILE *f, const struct fq_page *page) {
     }
 }
 
-/* "1.05 (1.04 - 1.06) times alpha" or "0.02 (0.01 - 0.03) more than 1.57". */
+/* What was measured, with its interval, and the reference that it is compared with. */
 static void put_effect(FILE *f, const struct fq_test_result *r) {
     char number[FQ_NUMBER_SIZE], range[FQ_RANGE_SIZE], reference[FQ_NUMBER_SIZE];
-    bool whole = fq_print_estimate(r->effect, r->low, r->high, number, range);
+    const struct fq_comparison *m = &r->measured;
+    bool whole = fq_print_estimate(m->value, m->has_interval ? m->low : NAN, m->high, number, range);
     fq_put_html(f, number);
     if (!whole)
         return;
     fputs(" <small>", f);
     fq_put_html(f, range);
     fputs("</small> <small>", f);
-    fputs(r->test->as == FQ_AS_RATIO ? "ratio to " : "difference from ", f);
-    if (r->against[0] != '\0')
-        fq_put_html(f, r->against);
-    else {
-        fq_print_exact(r->reference, reference);
-        fq_put_html(f, reference);
-    }
-    fputs("; ", f);
-    fq_put_html(f, r->cells);
-    fputs(", ", f);
     fq_put_html(f, r->metric);
-    fputs("</small>", f);
+    fputs(" of ", f);
+    fq_put_html(f, r->cells);
+    if (r->against[0] != '\0') {
+        fputs(r->test->as == FQ_AS_RATIO ? " over " : " minus ", f);
+        fq_put_html(f, r->against);
+    }
+    fq_print_exact(r->reference, reference);
+    fprintf(f, "; reference %s</small>", reference);
     if (r->below_floor)
         fputs(" <em class=\"note\">below noise floor</em>", f);
 }
@@ -116,19 +115,20 @@ static void put_tests(FILE *f, const struct fq_verdict *v) {
         fq_put_html(f, r->cells);
         fputs("</td><td>", f);
         fq_print_exact(r->reference, reference);
-        fq_put_html(f, r->against[0] != '\0' ? r->against : reference);
+        fq_put_html(f, r->against[0] != '\0' ? r->against : "a constant");
         fputs("</td><td>", f);
         fq_put_html(f, r->metric);
         fputs("</td><td class=\"n\">", f);
         bool refused = r->outcome == FQ_REFUSED;
-        if (!refused && fq_print_estimate(r->effect, r->low, r->high, number, range)) {
+        const struct fq_comparison *m = &r->measured;
+        if (!refused && fq_print_estimate(m->value, m->has_interval ? m->low : NAN, m->high, number, range)) {
             fq_put_html(f, number);
             fputs(" <small>", f);
             fq_put_html(f, range);
             fputs("</small>", f);
         } else
             fputs("\u2013", f);
-        fputs("</td><td class=\"n\">", f);
+        fprintf(f, "</td><td class=\"n\">%s</td><td class=\"n\">", reference);
         if (refused || !(r->p_holm >= 0))
             fputs("\u2013", f);
         else if (r->p_holm < 1e-4)

@@ -3,6 +3,7 @@
 #include "harness/base/file.h"
 #include "harness/judge/audit.h"
 #include "harness/judge/verdict.h"
+#include "harness/report/judged_files.h"
 #include "harness/report/report.h"
 #include "tests/unit/report/fixture.h"
 
@@ -75,15 +76,18 @@ static void build(struct world *w) {
                                  .level = 0.95,
                                  .tests = &w->test,
                                  .tests_count = 1};
-    w->result = (struct fq_test_result){.test = &w->test,
-                                        .outcome = FQ_HOLDS,
-                                        .cells = "alpha",
-                                        .against = "beta",
-                                        .metric = "rel_mse",
-                                        .effect = 0.912345,
-                                        .low = 0.90,
-                                        .high = 0.92,
-                                        .p_holm = 0.003};
+    w->result =
+        (struct fq_test_result){.test = &w->test,
+                                .outcome = FQ_HOLDS,
+                                .cells = "alpha",
+                                .against = "beta",
+                                .metric = "rel_mse",
+                                .measured = {.value = 0.912345, .low = 0.90, .high = 0.92, .has_interval = true},
+                                .reference = 1,
+                                .effect = 0.912345,
+                                .low = 0.90,
+                                .high = 0.92,
+                                .p_holm = 0.003};
     w->verdict =
         (struct fq_verdict){.claim = &w->claim, .kind = FQ_SUPPORTED, .result = &w->result, .n = 1, .holds = 1};
     snprintf(w->verdict.reason, sizeof w->verdict.reason, "The ratio is below 1 > 0.");
@@ -152,6 +156,7 @@ static void whole_report(void **state) {
     says(html, "alpha is below beta");
     says(html, "supported");
     says(html, "0.912");
+    says(html, "rel_mse of alpha over beta; reference 1");
     says(html, "Somebody &amp; others");
     says(html, "unfair in 1 of 2 comparisons");
     says(html, "2.25: alpha; 4.25: beta &lt;b&gt;");
@@ -223,6 +228,35 @@ static void without_gnuplot(void **state) {
     free(w);
 }
 
+/* Every line of verdicts.csv has as many fields as its head, a claim without comparisons included. */
+static void verdicts_csv_is_square(void **state) {
+    (void)state;
+    struct world *w = malloc(sizeof *w);
+    assert_non_null(w);
+    build(w);
+    struct fq_verdict two[2] = {w->verdict, w->verdict};
+    two[1].n = 0;
+    two[1].kind = FQ_NOT_MEASURED;
+    struct fq_verdicts both = {.verdict = two, .n = 2};
+    char *csv = NULL;
+    FIXTURE_TEXT(csv, fq_put_verdicts_csv(f, &both));
+    size_t head = 0, lines = 0;
+    for (const char *s = csv; *s != '\0'; s++, lines++) {
+        size_t fields = 1;
+        for (bool quoted = false; *s != '\n'; s++) {
+            quoted = quoted != (*s == '"');
+            fields += *s == ',' && !quoted;
+        }
+        if (lines == 0)
+            head = fields;
+        assert_int_equal(fields, head);
+    }
+    assert_int_equal(lines, 3);
+    free(csv);
+    fq_estimates_free(&w->e);
+    free(w);
+}
+
 /* A number whose comparison was refused is nowhere on the page. */
 static void refused_has_no_number(void **state) {
     (void)state;
@@ -248,6 +282,7 @@ static void refused_has_no_number(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(whole_report), cmocka_unit_test(without_gnuplot),
+                                       cmocka_unit_test(verdicts_csv_is_square),
                                        cmocka_unit_test(refused_has_no_number)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
