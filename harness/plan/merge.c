@@ -18,6 +18,8 @@ static bool same_series(const struct fq_series *a, const struct fq_series *b) {
     if (strcmp(a->metric, b->metric) != 0 || strcmp(a->tensor, b->tensor) != 0 || a->n != b->n ||
         !a->weight != !b->weight)
         return false;
+    if (a->n == 0)
+        return true;
     return same_values(a->value, b->value, a->n) && (!a->weight || same_values(a->weight, b->weight, a->n)) &&
            memcmp(a->label_a, b->label_a, a->n * sizeof *a->label_a) == 0 &&
            memcmp(a->label_b, b->label_b, a->n * sizeof *a->label_b) == 0;
@@ -79,7 +81,8 @@ int fq_merge(const char *out, const char *const *parts, size_t n_parts, size_t *
         fq_results_free(&part);
     }
     if (code == 0) {
-        qsort(all.cells, all.n_cells, sizeof *all.cells, by_order);
+        if (all.n_cells > 0)
+            qsort(all.cells, all.n_cells, sizeof *all.cells, by_order);
         code = fq_results_write(out, &all, err);
     }
     *n_cells = all.n_cells;

@@ -3,6 +3,8 @@
  * It must not trust a single count of the file: sizes and row numbers are checked before they are used. */
 #include "harness/plan/results.h"
 
+#include "harness/base/file.h"
+#include "harness/base/sha256.h"
 #include "harness/plan/results_schema.h"
 
 #include <stdlib.h>
@@ -178,16 +180,8 @@ static int read_series(hid_t file, const char *path, struct fq_results *out, str
 
 static int read_all(hid_t file, const char *path, struct fq_results *out, struct fq_error *err) {
     char schema[64] = "";
-    if (!get_text(file, "schema", schema, sizeof schema))
-        return fq_fail(err, FQ_USAGE,
-                       "'%s': expected a results file (attribute schema = %s), found an HDF5 file without a schema",
-                       path, FQ_RESULTS_SCHEMA);
-    if (strcmp(schema, FQ_RESULTS_SCHEMA) != 0)
-        return fq_fail(err, FQ_USAGE,
-                       "'%s': expected a results file (schema %s), found schema %s; name a file that "
-                       "`fairquant run` wrote",
-                       path, FQ_RESULTS_SCHEMA, schema);
-    if (!get_text(file, "sweep_name", out->sweep_name, sizeof out->sweep_name) ||
+    if (!get_text(file, "schema", schema, sizeof schema) || strcmp(schema, FQ_RESULTS_SCHEMA) != 0 ||
+        !get_text(file, "sweep_name", out->sweep_name, sizeof out->sweep_name) ||
         !get_text(file, "sweep_sha256", out->sweep_sha256, sizeof out->sweep_sha256) ||
         !get_count(file, "planned", &out->planned))
         return damaged(path, "the attributes of the root", err);
@@ -203,17 +197,52 @@ static int read_all(hid_t file, const char *path, struct fq_results *out, struct
     return read_series(file, path, out, err);
 }
 
+/* What else the file is, for the sentence. */
+static int no_results_file(const char *path, struct fq_error *err) {
+    char schema[64] = "none";
+    if (H5Fis_hdf5(path) <= 0)
+        return fq_fail(err, FQ_USAGE, "'%s': expected a results file (HDF5, schema %s), found another kind of file",
+                       path, FQ_RESULTS_SCHEMA);
+    const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (file >= 0) {
+        (void)get_text(file, "schema", schema, sizeof schema);
+        (void)H5Fclose(file);
+    }
+    return fq_fail(err, FQ_USAGE,
+                   "'%s': expected a results file (schema %s), found an HDF5 file of schema %s; name a file that "
+                   "`fairquant run` or `fairquant merge` wrote",
+                   path, FQ_RESULTS_SCHEMA, schema);
+}
+
+/* The user block says what all other bytes must hash to. */
+static int check_bytes(const char *path, struct fq_error *err) {
+    static const char mark[] = FQ_RESULTS_MARK;
+    char *bytes = NULL, sha256[FQ_SHA256_HEX];
+    size_t n = 0;
+    FQ_TRY(fq_read_text(path, &bytes, &n, err));
+    int code = 0;
+    if (n < sizeof mark - 1 || memcmp(bytes, mark, sizeof mark - 1) != 0) {
+        code = no_results_file(path, err);
+    } else if (n < FQ_RESULTS_BLOCK) {
+        code = damaged(path, "the user block", err);
+    } else {
+        fq_sha256(bytes + FQ_RESULTS_BLOCK, n - FQ_RESULTS_BLOCK, sha256);
+        if (memcmp(bytes + sizeof mark - 1, sha256, FQ_SHA256_HEX - 1) != 0)
+            code = damaged(path, "the whole file (its SHA-256 is not the one written in it)", err);
+    }
+    free(bytes);
+    return code;
+}
+
 int fq_results_read(const char *path, struct fq_results *out, struct fq_error *err) {
     (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     memset(out, 0, sizeof *out);
     if (access(path, R_OK) != 0)
-        return fq_fail(err, FQ_USAGE,
-                       "'%s': no such results file, or it cannot be read; `fairquant run SWEEP.yaml "
-                       "--out %s` makes one",
-                       path, path);
-    if (H5Fis_hdf5(path) <= 0)
-        return fq_fail(err, FQ_USAGE, "'%s': expected a results file (HDF5, schema %s), found another kind of file",
-                       path, FQ_RESULTS_SCHEMA);
+        return fq_fail(
+            err, FQ_USAGE,
+            "'%s': no such results file, or it cannot be read; `fairquant run SWEEP.yaml --out %s` makes one", path,
+            path);
+    FQ_TRY(check_bytes(path, err));
     const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file < 0)
         return damaged(path, "the file", err);

@@ -8,6 +8,9 @@
  *   /series      rows {cell, metric, tensor, unit, statistics, resample, weighted, first, n}: a slice of the samples
  *   /samples/{value, weight, label_a, label_b}
  *
+ * Before the HDF5 superblock stands a user block of 512 bytes, which HDF5 skips: the schema and the SHA-256 of all that
+ * follows. Truncated or altered bytes are thereby seen before the library parses them; it is not hardened against them.
+ *
  * Flat tables instead of a group per cell: thousands of cells stay one read, and any HDF5 tool shows them. */
 #ifndef FQ_PLAN_RESULTS_SCHEMA_H
 #define FQ_PLAN_RESULTS_SCHEMA_H
@@ -18,6 +21,9 @@
 #include <stdint.h>
 
 #define FQ_RESULTS_SCHEMA "fairquant/results/1"
+
+enum { FQ_RESULTS_BLOCK = 512 };
+#define FQ_RESULTS_MARK FQ_RESULTS_SCHEMA " sha256 "
 
 struct fq_fact_row {
     uint32_t cell;

@@ -6,6 +6,7 @@
 #include "harness/plan/results.h"
 
 #include "harness/base/file.h"
+#include "harness/base/sha256.h"
 #include "harness/plan/results_schema.h"
 
 #include <stdlib.h>
@@ -191,7 +192,11 @@ int fq_results_write(const char *path, const struct fq_results *results, struct 
         fq_outfile_abort(&out);
         return out_of_memory(path, err);
     }
-    (void)fwrite(image, 1, size, out.stream); /* a short write is seen by commit */
+    char block[FQ_RESULTS_BLOCK] = "", sha256[FQ_SHA256_HEX];
+    fq_sha256(image, size, sha256);
+    snprintf(block, sizeof block, "%s%s\n", FQ_RESULTS_MARK, sha256);
+    (void)fwrite(block, 1, sizeof block, out.stream); /* a short write is seen by commit */
+    (void)fwrite(image, 1, size, out.stream);
     free(image);
     return fq_outfile_commit(&out, err);
 }

@@ -218,7 +218,8 @@ static int assemble(struct run *r, struct fq_run_summary *summary, struct fq_err
         all.planned = r->plan->n_cells;
         snprintf(all.sweep_name, sizeof all.sweep_name, "%s", r->plan->sweep->name);
         snprintf(all.sweep_sha256, sizeof all.sweep_sha256, "%s", r->plan->sweep->sha256);
-        qsort(all.cells, all.n_cells, sizeof *all.cells, by_order);
+        if (all.n_cells > 0)
+            qsort(all.cells, all.n_cells, sizeof *all.cells, by_order);
         for (size_t i = 0; i < all.n_cells; i++)
             if (!all.cells[i].ok && summary->failed++ == 0)
                 snprintf(summary->first_failure, sizeof summary->first_failure, "%.90s on %.90s: %.500s",
