@@ -107,8 +107,6 @@ static void put_name(struct fq_table_row *row, const struct fq_subject *s) {
     snprintf(row->cell[0].text, sizeof row->cell[0].text, "%s", s->first->label);
     if (strcmp(s->first->role, "negative control") == 0)
         note(&row->cell[0], "negative control");
-    if (fq_has_flag(s->first->flags, "partial"))
-        note(&row->cell[0], "partial run");
     if (fq_has_flag(s->first->flags, "one-seed"))
         note(&row->cell[0], "one seed");
     fq_print_exact(s->first->rate_bits, row->cell[1].text);
@@ -125,10 +123,29 @@ static size_t present(const struct fq_estimates *e, const struct fq_scope *scope
     return n;
 }
 
+/* Joins a list of units ("seed, layer and head") to another, each unit once. */
+static void add_units(char *units, size_t size, const char *more) {
+    for (const char *s = more; *s != '\0';) {
+        size_t n = strcspn(s, ","), used = strlen(units);
+        bool there = false;
+        for (const char *u = units; *u != '\0' && !there;) {
+            size_t m = strcspn(u, ",");
+            there = m == n && memcmp(u, s, n) == 0;
+            u += m;
+            u += strspn(u, ", ");
+        }
+        if (!there && n > 0 && !(n == 7 && memcmp(s, "nothing", n) == 0))
+            snprintf(units + used, size - used, "%s%.*s", used > 0 ? ", " : "", (int)n, s);
+        s += n;
+        s += strspn(s, ", ");
+    }
+}
+
 /* "Interval: 95 %, by resampling seed, layer and head; 3 seeds." from the rows that are shown. */
 static void describe_sampling(const struct fq_estimates *e, const struct fq_scope *scope, const struct head *heads,
                               char *out, size_t size) {
-    size_t seeds_low = SIZE_MAX, seeds_high = 0, n = 0;
+    size_t seeds_low = SIZE_MAX, seeds_high = 0;
+    bool partial = false;
     char units[256] = "";
     for (const struct head *h = heads; h->metric != NULL; h++)
         for (size_t i = 0; i < e->n; i++) {
@@ -138,20 +155,17 @@ static void describe_sampling(const struct fq_estimates *e, const struct fq_scop
                 continue;
             seeds_low = row->seed_count < seeds_low ? row->seed_count : seeds_low;
             seeds_high = row->seed_count > seeds_high ? row->seed_count : seeds_high;
-            if (row->resampled[0] != '\0' && strstr(units, row->resampled) == NULL) {
-                size_t w = strlen(units);
-                snprintf(units + w, sizeof units - w, "%s%s", n++ > 0 ? "; " : "", row->resampled);
-            }
+            partial = partial || fq_has_flag(row->flags, "partial");
+            add_units(units, sizeof units, row->resampled);
         }
-    if (seeds_high == 0)
-        snprintf(out, size, "95 %% intervals.");
-    else if (seeds_low == seeds_high)
-        snprintf(out, size, "95 %% intervals by resampling %s; %zu seed%s.", units[0] != '\0' ? units : "nothing",
-                 seeds_high, seeds_high == 1 ? "" : "s");
-    else
-        snprintf(out, size,
-                 "95 %% intervals by resampling %s; %zu to %zu seeds (a method without random state has one).",
-                 units[0] != '\0' ? units : "nothing", seeds_low, seeds_high);
+    char seeds[112] = "";
+    if (seeds_high > 0 && seeds_low == seeds_high)
+        snprintf(seeds, sizeof seeds, "; %zu seed%s", seeds_high, seeds_high == 1 ? "" : "s");
+    else if (seeds_high > 0)
+        snprintf(seeds, sizeof seeds, "; %zu to %zu seeds (a method without random state has one)", seeds_low,
+                 seeds_high);
+    snprintf(out, size, "95 %% intervals%s%s%s.%s", units[0] != '\0' ? " by resampling " : "", units, seeds,
+             partial ? " The run is partial: cells are missing." : "");
 }
 
 /* The equal rows of a scope, a heading for each rate class. */
