@@ -194,12 +194,15 @@ static int read_rows(struct fq_dataset *set, enum fq_matrix which, size_t layer,
         return FQ_OK;
     FQ_TRY(set->source->rows(set->state, which, layer, head, first, n, out, err));
     size_t at = first_bad(out, n * info->dim);
-    if (at < n * info->dim)
-        return fq_fail(err, FQ_USAGE,
-                       "'%s': layer %zu, head %zu, %s vector %zu, channel %zu is %s; only finite numbers can be "
-                       "quantized",
-                       set->path, layer, head, name, first + at / info->dim, at % info->dim, bad_name(out[at]));
-    return FQ_OK;
+    if (at == n * info->dim)
+        return FQ_OK;
+    const size_t row = first + at / info->dim;
+    if (set->source->file_row != NULL)
+        return fq_fail(err, FQ_USAGE, "'%s': vector %zu, channel %zu is %s; only finite numbers can be quantized",
+                       set->path, set->source->file_row(set->state, which, row), at % info->dim, bad_name(out[at]));
+    return fq_fail(err, FQ_USAGE,
+                   "'%s': layer %zu, head %zu, %s vector %zu, channel %zu is %s; only finite numbers can be quantized",
+                   set->path, layer, head, name, row, at % info->dim, bad_name(out[at]));
 }
 
 int fq_dataset_rows(struct fq_dataset *set, enum fq_tensor tensor, size_t layer, size_t kv_head, size_t first, size_t n,

@@ -16,6 +16,8 @@ struct fq_source {
     int (*rows)(void *state, enum fq_matrix which, size_t layer, size_t head, size_t first, size_t n, float *out,
                 struct fq_error *err);
     void (*close)(void *state);
+    /* Where row i of a matrix stands in the file, for sentences; NULL: at i. */
+    size_t (*file_row)(void *state, enum fq_matrix which, size_t i);
 };
 
 struct fq_dataset {

@@ -27,7 +27,14 @@ static void narrowed_close(void *state) {
     free(s);
 }
 
-static const struct fq_source narrowed_source = {narrowed_rows, narrowed_close};
+static size_t narrowed_file_row(void *state, enum fq_matrix which, size_t i) {
+    const struct narrowed *s = state;
+    return s->source->file_row(s->state, which, i);
+}
+
+static const struct fq_source narrowed_source = {.rows = narrowed_rows, .close = narrowed_close};
+static const struct fq_source narrowed_file_source = {
+    .rows = narrowed_rows, .close = narrowed_close, .file_row = narrowed_file_row};
 
 static int check(const struct fq_dataset *set, const size_t *layers, size_t n_layers, size_t rows,
                  struct fq_error *err) {
@@ -58,7 +65,7 @@ int fq_dataset_restrict(struct fq_dataset *set, const size_t *layers, size_t n_l
     }
     s->source = set->source;
     s->state = set->state;
-    set->source = &narrowed_source;
+    set->source = set->source->file_row != NULL ? &narrowed_file_source : &narrowed_source;
     set->state = s;
     if (rows > 0) {
         set->info.n = rows;

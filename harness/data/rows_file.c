@@ -46,13 +46,19 @@ static int rows_read(void *state, enum fq_matrix which, size_t layer, size_t hea
     return FQ_OK;
 }
 
+static size_t rows_file_row(void *state, enum fq_matrix which, size_t i) {
+    const struct rows *r = state;
+    size_t run;
+    return which == FQ_MATRIX_KEY ? base_row(r, i, &run) : i * r->stride + r->stride - 1;
+}
+
 static void rows_close(void *state) {
     struct rows *r = state;
     r->reader.close(r->reader.state);
     free(r);
 }
 
-static const struct fq_source rows_source = {.rows = rows_read, .close = rows_close};
+static const struct fq_source rows_source = {.rows = rows_read, .close = rows_close, .file_row = rows_file_row};
 
 static int embeddings_read(void *state, size_t first, size_t n, float *out, struct fq_error *err) {
     return fq_embeddings_rows(state, first, n, out, err);
