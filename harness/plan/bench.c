@@ -22,7 +22,7 @@ int fq_bench_open(const struct fq_plan *plan, struct fq_bench **out, struct fq_e
     if (!b)
         return fq_fail(err, FQ_FAILED, "out of memory");
     b->plan = plan;
-    b->timed = calloc(plan->sweep->n_instances, sizeof *b->timed);
+    b->timed = calloc(plan->sweep->n_instances, sizeof(struct fq_codec *));
     if (!b->timed) {
         free(b);
         return fq_fail(err, FQ_FAILED, "out of memory");

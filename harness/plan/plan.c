@@ -45,9 +45,9 @@ static double bytes_for(const struct fq_sweep_instance *instance, const struct f
     const size_t call = per_call && per_call < vectors ? per_call : (size_t)vectors;
     if (call == 0)
         return 0;
+    const size_t groups = call / granularity, tail = call % granularity;
     const double calls = (double)vectors / (double)call;
-    return calls * ((double)(call / granularity) * (double)f.record_bytes +
-                    (double)(call % granularity) * (double)shape->dim * 2.0);
+    return calls * ((double)groups * (double)f.record_bytes + (double)tail * (double)shape->dim * 2.0);
 }
 
 /* Everything that makes this cell the one it is. Two cells with one key are the same measurement. */

@@ -87,11 +87,11 @@ static int read_kv(struct fq_tree *tree, const yaml_node_t *item, struct fq_swee
     char part[48] = "";
     if (layers) {
         FQ_TRY(fq_sweep_read_numbers(tree, layers, "layers", 0, 9999, &list, &d.n_layers, err));
-        snprintf(part, sizeof part, "/%zu-layers-from-%llu", d.n_layers, (unsigned long long)list[0]);
+        snprintf(part, sizeof part, "-%zu-layers-from-%llu", d.n_layers, (unsigned long long)list[0]);
     }
     if (d.rows) {
         const size_t used = strlen(part);
-        snprintf(part + used, sizeof part - used, "/%zu-tokens", d.rows);
+        snprintf(part + used, sizeof part - used, "-%zu-tokens", d.rows);
     }
     snprintf(d.name, sizeof d.name, "%.70s%s", base_name(d.what), part);
     int code = check_name(tree, item, sweep, d.name, err);

@@ -107,12 +107,12 @@ int fq_tree_word(const struct fq_tree *tree, const yaml_node_t *node, const char
     if (text[0] == '\0')
         return fq_tree_fail(tree, node, err, "%s: expected a value, found nothing", what);
     *out = text;
-    return 0;
+    return FQ_OK;
 }
 
 int fq_tree_number(const struct fq_tree *tree, const yaml_node_t *node, const char *what, uint64_t min, uint64_t max,
                    uint64_t *out, struct fq_error *err) {
-    const char *text = NULL;
+    const char *text = "";
     char *end = NULL;
     FQ_TRY(fq_tree_word(tree, node, what, &text, err));
     errno = 0;

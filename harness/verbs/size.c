@@ -94,7 +94,8 @@ static int print_method(const struct options *o, const struct fq_method *method,
         const struct fq_footprint f = method->footprint(params, &shape);
         const size_t g = f.granularity ? f.granularity : 1;
         cache += tensor_bytes(&f, o);
-        side += (double)o->layers * (double)o->kv_heads * (double)(o->context / g) * (double)f.side_bytes;
+        const size_t groups = o->context / g;
+        side += (double)o->layers * (double)o->kv_heads * (double)groups * (double)f.side_bytes;
         shared += (double)f.shared_bytes;
     }
     fq_params_print(method, params, text, sizeof text);
