@@ -118,9 +118,49 @@ void fq_table_markdown(FILE *f, const struct fq_table *t) {
 
 /* ---- LaTeX ---- */
 
+/* One word a line, the unit last: numbers decide how wide a column is, not its name. */
+static void latex_head(FILE *f, const struct fq_table_column *column) {
+    fprintf(f, "\\shortstack[%c]{", column->number ? 'r' : 'l');
+    for (const char *s = column->head; *s != '\0';) {
+        char word[48];
+        size_t n = strcspn(s, " ");
+        snprintf(word, sizeof word, "%.*s", (int)n, s);
+        fq_put_latex(f, word);
+        s += n;
+        s += strspn(s, " ");
+        fputs(*s != '\0' ? "\\\\" : "", f);
+    }
+    if (column->unit[0] != '\0') {
+        fputs("\\\\{\\scriptsize ", f);
+        fq_put_latex(f, column->unit);
+        fputc('}', f);
+    }
+    fputc('}', f);
+}
+
+/* The interval under the number, and what is to be said of it under both. */
+static void latex_cell(FILE *f, const struct fq_table_cell *cell, bool number) {
+    bool stack = cell->range[0] != '\0' || cell->note[0] != '\0';
+    if (stack)
+        fprintf(f, "\\shortstack[%c]{", number ? 'r' : 'l');
+    fq_put_latex(f, cell->text);
+    if (cell->range[0] != '\0') {
+        fputs("\\\\{\\tiny ", f);
+        fq_put_latex(f, cell->range);
+        fputc('}', f);
+    }
+    if (cell->note[0] != '\0') {
+        fputs("\\\\{\\tiny\\itshape ", f);
+        fq_put_latex(f, cell->note);
+        fputc('}', f);
+    }
+    if (stack)
+        fputc('}', f);
+}
+
 void fq_table_latex(FILE *f, const struct fq_table *t) {
     fputs("% needs \\usepackage{booktabs,graphicx} and \\usepackage[T1]{fontenc}\n"
-          "\\begin{table}[t]\n\\centering\\small\n\\caption{",
+          "\\begin{table}[t]\n\\centering\\footnotesize\\setlength{\\tabcolsep}{3.5pt}\n\\caption{",
           f);
     fq_put_latex(f, t->title);
     fputs(". ", f);
@@ -132,24 +172,11 @@ void fq_table_latex(FILE *f, const struct fq_table *t) {
     for (size_t c = 0; c < t->n_columns; c++)
         fputc(t->column[c].number ? 'r' : 'l', f);
     fputs("}\n\\toprule\n", f);
-    bool units = false;
     for (size_t c = 0; c < t->n_columns; c++) {
         fputs(c == 0 ? "" : " & ", f);
-        fq_put_latex(f, t->column[c].head);
-        units = units || t->column[c].unit[0] != '\0';
+        latex_head(f, &t->column[c]);
     }
     fputs(" \\\\\n", f);
-    if (units) {
-        for (size_t c = 0; c < t->n_columns; c++) {
-            fputs(c == 0 ? "" : " & ", f);
-            if (t->column[c].unit[0] != '\0') {
-                fputs("{\\footnotesize ", f);
-                fq_put_latex(f, t->column[c].unit);
-                fputc('}', f);
-            }
-        }
-        fputs(" \\\\\n", f);
-    }
     fputs("\\midrule\n", f);
     for (size_t r = 0; r < t->n_rows; r++) {
         const struct fq_table_row *row = &t->rows[r];
@@ -160,19 +187,8 @@ void fq_table_latex(FILE *f, const struct fq_table *t) {
             continue;
         }
         for (size_t c = 0; c < t->n_columns; c++) {
-            const struct fq_table_cell *cell = &row->cell[c];
             fputs(c == 0 ? "" : " & ", f);
-            fq_put_latex(f, cell->text);
-            if (cell->range[0] != '\0') {
-                fputs(" {\\scriptsize(", f);
-                fq_put_latex(f, cell->range);
-                fputs(")}", f);
-            }
-            if (cell->note[0] != '\0') {
-                fputs(" {\\scriptsize\\itshape ", f);
-                fq_put_latex(f, cell->note);
-                fputc('}', f);
-            }
+            latex_cell(f, &row->cell[c], t->column[c].number);
         }
         fputs(" \\\\\n", f);
     }

@@ -111,13 +111,13 @@ static int report(const struct options *o, const struct judged *j, struct fq_err
     FQ_TRY(fq_report_write(&in, o->out, warning, err));
     if (warning[0] != '\0')
         fq_warn("%s", warning);
-    if (j->audit.unfair > 0) {
-        const struct fq_finding *first = NULL;
-        for (size_t i = 0; i < j->audit.n && first == NULL; i++)
-            first = j->audit.finding[i].fair ? NULL : &j->audit.finding[i];
-        fq_warn("the audit found %zu unequal fields, the first is %s (%s); rows concerned are listed apart",
-                j->audit.unfair, first->field, first->detail);
-    }
+    for (size_t i = 0; i < j->audit.n; i++)
+        if (!j->audit.finding[i].fair) {
+            fq_warn("the audit found %zu unequal fields, the first is %s; the rows concerned are listed apart (see "
+                    "%s/audit.txt)",
+                    j->audit.unfair, j->audit.finding[i].field, o->out);
+            break;
+        }
     size_t count[4] = {0};
     for (size_t i = 0; i < j->verdicts.n; i++)
         count[j->verdicts.verdict[i].kind]++;
