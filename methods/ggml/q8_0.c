@@ -1,73 +1,30 @@
-/* q8_0 of ggml: the exported method over the shared block code (block.h). Its arithmetic is in q8_0_ref.c. */
+/* q8_0 of ggml: the exported method over methods/common/block_code.h. Its arithmetic is in q8_0_ref.c. */
 #include "methods/ggml/block.h"
 
-static double nominal_bits(const struct fq_params *params) {
-    (void)params;
+static const struct fq_param_spec params[GGML_N_PARAMS] = {[GGML_HADAMARD] = FQ_PARAM_BLOCK_HADAMARD};
+
+static struct fq_block_code code_of(const struct fq_params *p) {
+    return (struct fq_block_code){.format = &ggml_q8_0, .hadamard = (enum fq_block_hadamard)p->v[GGML_HADAMARD]};
+}
+
+FQ_BLOCK_METHOD(code_of);
+
+static double nominal_bits(const struct fq_params *p) {
+    (void)p;
     return 8;
 }
 
-static int check(const struct fq_params *params, const struct fq_shape *shape, char *why, size_t why_size) {
-    (void)params;
-    return ggml_check("q8_0", shape, why, why_size);
-}
-
-static struct fq_footprint footprint(const struct fq_params *params, const struct fq_shape *shape) {
-    (void)params;
-    return ggml_footprint(&ggml_q8_0, shape);
-}
-
-static size_t q8_0_encode_ref(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
-    return ggml_encode(&ggml_q8_0, call, n_groups, y, records);
-}
-
-static void q8_0_score_ref(const struct fq_call *call, const void *prepared, size_t n_groups, const uint8_t *records,
-                           float *scores) {
-    ggml_score(&ggml_q8_0, call, prepared, n_groups, records, scores);
-}
-
-static void q8_0_decode_ref(const struct fq_call *call, size_t n_groups, const uint8_t *records, float *x) {
-    ggml_decode(&ggml_q8_0, call, n_groups, records, x);
-}
-
-static void q8_0_attend_ref(const struct fq_call *call, size_t n_groups, const uint8_t *records, const float *weights,
-                            float *out) {
-    ggml_attend(&ggml_q8_0, call, n_groups, records, weights, out);
-}
-
-static const struct fq_kernels kernels_ref = {
-    .encode = q8_0_encode_ref,
-    .prepare = ggml_prepare,
-    .score = q8_0_score_ref,
-    .decode = q8_0_decode_ref,
-    .attend = q8_0_attend_ref,
-};
-
-/* Blocks of a sphere's coordinates are as Gaussian as those of iid data to well below the tolerance. */
 static const struct fq_gate gates[] = {
     {"", 128, FQ_GATE_MSE_GAUSS, 2.87e-5, 0.03, "methods.md 13"},
-    {"", 64, FQ_GATE_MSE_GAUSS, 2.87e-5, 0.03, "methods.md 13 (blocks do not see d)"},
     {"", 96, FQ_GATE_MSE_GAUSS, 2.87e-5, 0.03, "methods.md 13 (blocks do not see d)"},
+    {"hadamard=llama", 128, FQ_GATE_MSE_GAUSS, 2.87e-5, 0.03, "methods.md 13 (orthogonal matrix)"},
+    {"hadamard=llama", 192, FQ_GATE_MSE_GAUSS, 2.87e-5, 0.03, "methods.md 13 (three blocks of 64)"},
     {"", 128, FQ_GATE_SLOPE, 1, 0.001, "methods.md 7.1"},
 };
 
 static void known_answers(const struct fq_answers *answers) {
-    static const int first[] = {74, 113, 0, -112, -31, 112};
-    static const char source[] = "methods.md appendix B";
-    float x[GGML_KNOWN_DIM];
-    uint8_t block[GGML_SCALE_BYTES + GGML_BLOCK];
-    ggml_known_vector(x);
-    const bool fits = ggml_q8_0.encode(x, block);
-    answers->emit(answers->sink, "block 0: encoded", 1, fits, 0, source);
-    if (!fits)
-        return;
-    answers->emit(answers->sink, "block 0: scale", 0.00872803, (double)fq_scalar_get(FQ_SCALAR_FP16, block), 5e-9,
-                  source);
-    for (size_t j = 0; j < sizeof first / sizeof first[0]; j++) {
-        static const char *const names[] = {"block 0: code 0", "block 0: code 1", "block 0: code 2",
-                                            "block 0: code 3", "block 0: code 4", "block 0: code 5"};
-        answers->emit(answers->sink, names[j], first[j], (int8_t)block[GGML_SCALE_BYTES + j], 0, source);
-    }
-    answers->emit(answers->sink, "whole vector: relative MSE", 1.200e-5, ggml_known_error(&ggml_q8_0, x), 5e-9, source);
+    static const int codes[FQ_BLOCK_KNOWN_CODES] = {74, 113, 0, -112, -31, 112};
+    fq_block_known_answers(&ggml_q8_0, codes, 1.200e-5, 5e-9, "methods.md appendix B", answers);
 }
 
 const struct fq_method fq_method_q8_0 = {
@@ -77,6 +34,8 @@ const struct fq_method fq_method_q8_0 = {
     .paper = "ggml (llama.cpp), block format q8_0",
     .summary = "blocks of 32 coordinates: 8-bit integers and one fp16 absmax scale",
     .bits_formula = "8 + 16/32 = 8.5",
+    .params = params,
+    .n_params = GGML_N_PARAMS,
     .data_oblivious = true,
     .nominal_bits = nominal_bits,
     .check = check,

@@ -4,11 +4,8 @@
 
 #include <math.h>
 
-static bool encode_block(const float x[GGML_BLOCK], uint8_t *block) {
-    float greatest = 0;
-    for (size_t j = 0; j < GGML_BLOCK; j++)
-        greatest = fmaxf(greatest, fabsf(x[j]));
-    const float scale = greatest / 127.0F;
+static bool encode_block(const float *x, uint8_t *block) {
+    const float scale = fabsf(ggml_extreme(x)) / 127.0F;
     if (!fq_scalar_put(FQ_SCALAR_FP16, (double)scale, block))
         return false;
     /* The codes are formed with the scale before its rounding to fp16. */
@@ -18,10 +15,23 @@ static bool encode_block(const float x[GGML_BLOCK], uint8_t *block) {
     return true;
 }
 
-static void levels(const uint8_t *block, float level[GGML_BLOCK]) {
+static void codes(const uint8_t *block, int *code) {
     for (size_t j = 0; j < GGML_BLOCK; j++)
-        level[j] = (float)(int8_t)block[GGML_SCALE_BYTES + j];
+        code[j] = (int8_t)block[GGML_SCALE_BYTES + j];
 }
 
-const struct ggml_format ggml_q8_0 = {
-    .block_bytes = GGML_SCALE_BYTES + GGML_BLOCK, .encode = encode_block, .levels = levels};
+static void decode_block(const uint8_t *block, float *x) {
+    const float scale = fq_scalar_get(FQ_SCALAR_FP16, block);
+    for (size_t j = 0; j < GGML_BLOCK; j++)
+        x[j] = (float)(int8_t)block[GGML_SCALE_BYTES + j] * scale;
+}
+
+const struct fq_block_format ggml_q8_0 = {
+    .name = "q8_0",
+    .length = GGML_BLOCK,
+    .block_bytes = GGML_SCALE_BYTES + GGML_BLOCK,
+    .side_bytes = GGML_SCALE_BYTES,
+    .encode = encode_block,
+    .decode = decode_block,
+    .codes = codes,
+};

@@ -1,0 +1,47 @@
+/* q5_1 of ggml: the exported method over methods/common/block_code.h. Its arithmetic is in q5_1_ref.c. */
+#include "methods/ggml/block.h"
+
+static const struct fq_param_spec params[GGML_N_PARAMS] = {[GGML_HADAMARD] = FQ_PARAM_BLOCK_HADAMARD};
+
+static struct fq_block_code code_of(const struct fq_params *p) {
+    return (struct fq_block_code){.format = &ggml_q5_1, .hadamard = (enum fq_block_hadamard)p->v[GGML_HADAMARD]};
+}
+
+FQ_BLOCK_METHOD(code_of);
+
+static double nominal_bits(const struct fq_params *p) {
+    (void)p;
+    return 5;
+}
+
+static const struct fq_gate gates[] = {
+    {"", 128, FQ_GATE_MSE_GAUSS, 0.00143, 0.03, "methods.md 13"},
+    {"", 96, FQ_GATE_MSE_GAUSS, 0.00143, 0.03, "methods.md 13 (blocks do not see d)"},
+    {"hadamard=llama", 128, FQ_GATE_MSE_GAUSS, 0.00143, 0.03, "methods.md 13 (orthogonal matrix)"},
+    {"hadamard=llama", 192, FQ_GATE_MSE_GAUSS, 0.00143, 0.03, "methods.md 13 (three blocks of 64)"},
+    {"", 128, FQ_GATE_SLOPE, 1, 0.001, "methods.md 7.1"},
+};
+
+static void known_answers(const struct fq_answers *answers) {
+    static const int codes[FQ_BLOCK_KNOWN_CODES] = {24, 29, 15, 0, 10, 29};
+    fq_block_known_answers(&ggml_q5_1, codes, 0.000781, 5e-7, "methods.md appendix B", answers);
+}
+
+const struct fq_method fq_method_q5_1 = {
+    .abi = FQ_METHOD_ABI,
+    .name = "q5_1",
+    .role = FQ_BASELINE,
+    .paper = "ggml (llama.cpp), block format q5_1",
+    .summary = "blocks of 32 coordinates: 5-bit integers between minimum and maximum, both fp16",
+    .bits_formula = "5 + 32/32 = 6",
+    .params = params,
+    .n_params = GGML_N_PARAMS,
+    .data_oblivious = true,
+    .nominal_bits = nominal_bits,
+    .check = check,
+    .footprint = footprint,
+    .kernels = {[FQ_REF] = &kernels_ref},
+    .gates = gates,
+    .n_gates = sizeof gates / sizeof gates[0],
+    .known_answers = known_answers,
+};
