@@ -10,15 +10,16 @@ step() { printf '\n== %s\n' "$1" >&2; }
 began=$(date +%s)
 
 step "1/5 capture: keys, values and queries of the model on the corpus (about a minute)"
+# float32, so that the rows of fp16 show their own rounding and not that of the file
 kv=$files/smollm2-135m-jargon.h5
 if [ -f "$kv" ]; then
     echo "  present: $kv" >&2
 else
-    "$fairquant" capture --model smollm2-135m --corpus jargon --tokens 4096 --out "$kv"
+    "$fairquant" capture --model smollm2-135m --corpus jargon --tokens 4096 --dtype float32 --out "$kv"
 fi
 
 step "2/5 run: $sweep"
-"$fairquant" plan "$sweep" | tail -n 3 >&2
+"$fairquant" plan "$sweep" | head -n 14 >&2
 status=0
 if [ -f "$results" ]; then
     "$fairquant" run "$sweep" --out "$results" --resume || status=$?
