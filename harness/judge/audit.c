@@ -236,22 +236,34 @@ static size_t seeds_of(const struct set *s, const struct fq_cell *of, char *out,
     }
 }
 
-/* Every instance ran the same seeds. Two exceptions: an instance that draws nothing has one seed, and an instance may
- * have run more seeds than the others, since comparisons pair on the common ones. */
+/* Without shared state there is nowhere to put what was drawn: such an instance needs one seed only. */
+static bool draws_nothing(const struct fq_cell *cell) {
+    const char *shared = fq_cell_fact_text(cell, "shared_bytes");
+    return shared != NULL && strcmp(shared, "0") == 0;
+}
+
+/* The instance's first cell stands for it in the check of seeds; twins repeat an instance and are left out. */
+static bool takes_part(const struct set *s, size_t i) {
+    return s->cell[i]->replicate == 0 && !draws_nothing(s->cell[i]) && first_of_instance(s, i);
+}
+
+/* Every instance that draws ran the same seeds. One may have run more than the others, since comparisons pair on the
+ * common ones. */
 static int check_seeds(struct fq_audit *a, const struct set *s, struct fq_error *err) {
     char list[256], detail[768] = "", one[400];
     const struct fq_cell *least = NULL;
     size_t least_n = SIZE_MAX, n;
     for (size_t i = 0; i < s->n; i++)
-        if (first_of_instance(s, i) && (n = seeds_of(s, s->cell[i], list, sizeof list)) > 1 && n < least_n) {
+        if (takes_part(s, i) && (n = seeds_of(s, s->cell[i], list, sizeof list)) < least_n) {
             least = s->cell[i];
             least_n = n;
         }
     bool fair = true;
     for (size_t i = 0; i < s->n && least != NULL; i++) {
-        if (!first_of_instance(s, i) || seeds_of(s, s->cell[i], list, sizeof list) < 2)
+        if (!takes_part(s, i))
             continue;
-        bool lacks = false;
+        n = seeds_of(s, s->cell[i], list, sizeof list);
+        bool lacks = least_n == 1 && n > 1; /* one seed says nothing about seeds */
         for (size_t k = 0; k < s->n && !lacks; k++)
             lacks = same_instance(s->cell[k], least) && !ran_seed(s, s->cell[i], s->cell[k]->seed);
         if (!lacks)

@@ -15,7 +15,7 @@
  *       - {fact: canaries, is: intact}
  *       - {fact: written_bytes, equals: promised_bytes}
  *       - {fact: cpu_over_wall, at_most: threads_configured, slack: 0.05, kinds: [speed]}
- *     same_seeds: true           # every instance ran the same seeds; one if it draws nothing; more do no harm
+ *     same_seeds: true           # every instance that draws ran the same seeds; more do no harm
  *
  * `kinds` left out means all kinds. `slack` is relative. A fact that is demanded and absent fails the audit. */
 #ifndef FQ_JUDGE_CONTRACT_H

@@ -58,6 +58,12 @@ static bool is_exact_count(const struct fq_group *g) {
     return g->samples > 0;
 }
 
+/* Several seeds are wanted where something was drawn; what was drawn lies in the shared state. */
+static bool wants_seeds(const struct fq_group *g) {
+    const char *shared = fq_cell_fact_text(fq_group_cell(g), "shared_bytes");
+    return !g->timed && (shared == NULL || strcmp(shared, "0") != 0);
+}
+
 struct builder {
     struct fq_estimates *out;
     size_t room;
@@ -147,7 +153,7 @@ static int estimate_group(struct builder *b, const struct fq_group *g, struct fq
             code = FQ_FAILED;
         else {
             snprintf(e->metric, sizeof e->metric, position++ ? "%s.%s" : "%s", series->metric, name);
-            if (g->seeds == 1 && !g->timed)
+            if (g->seeds == 1 && wants_seeds(g))
                 add_flag(e, "one-seed");
             if (g->partial)
                 add_flag(e, "partial");

@@ -26,7 +26,8 @@ static void fair_run(struct fq_results *r) {
         put_cell(r, "codec", "alpha", "bits=2", seed, 0, 0, 0);
         put_cell(r, "codec", "beta", "bits=2", seed, 0, 0, 0);
     }
-    put_cell(r, "codec", "gamma", "bits=2", 1, 0, 0, 0);
+    set_fact(put_cell(r, "codec", "gamma", "bits=2", 1, 0, 0, 0), "shared_bytes", "0"); /* draws nothing */
+    put_cell(r, "codec", "alpha", "bits=2", 1, 0, 0, 1);                                /* the A/A twin */
     put_cell(r, "speed", "alpha", "bits=2", 1, 0, 0, 0);
     put_cell(r, "speed", "beta", "bits=2", 1, 0, 0, 0);
     r->planned = r->n_cells;
@@ -64,7 +65,7 @@ static void passes_equals(void **state) {
     fair_run(&r);
     audit(&r, NULL, &a);
     assert_int_equal(a.unfair, 0);
-    assert_int_equal(a.cells, 7);
+    assert_int_equal(a.cells, 8);
     assert_true(a.n > 30);
     assert_null(fq_audit_unfair(&a, "codec", "sphere-64x32"));
     fq_audit_free(&a);
@@ -90,7 +91,7 @@ static void names_what_differs(void **state) {
                                              "flags_hash", "compiler",  "isa_cap"};
     for (size_t i = 0; i < sizeof everywhere / sizeof *everywhere; i++) {
         fair_run(&r);
-        set_fact(&r.cells[5], everywhere[i], "another"); /* a speed cell against codec cells */
+        set_fact(&r.cells[6], everywhere[i], "another"); /* a speed cell against codec cells */
         expect_unfair(&r, everywhere[i], "another: alpha bits=2", ";");
     }
 }
@@ -99,18 +100,18 @@ static void names_more_threads(void **state) {
     (void)state;
     struct fq_results r;
     fair_run(&r);
-    set_fact(&r.cells[6], "threads_configured", "2");
+    set_fact(&r.cells[7], "threads_configured", "2");
     expect_unfair(&r, "threads_configured", "1: alpha bits=2", "2: beta bits=2");
     fair_run(&r);
     set_fact(&r.cells[1], "threads_alive", "2");
     expect_unfair(&r, "threads_alive", "2 with threads_configured 1", "beta bits=2");
     fair_run(&r);
-    set_fact(&r.cells[6], "cpu_over_wall", "1.0499");
+    set_fact(&r.cells[7], "cpu_over_wall", "1.0499");
     struct fq_audit a;
     audit(&r, NULL, &a);
     assert_int_equal(a.unfair, 0); /* inside the slack */
     fq_audit_free(&a);
-    set_fact(&r.cells[6], "cpu_over_wall", "1.9");
+    set_fact(&r.cells[7], "cpu_over_wall", "1.9");
     expect_unfair(&r, "cpu_over_wall", "1.9", "beta bits=2");
 }
 
@@ -177,6 +178,9 @@ static void seeds(void **state) {
     fq_audit_free(&a);
     put_cell(&r, "codec", "beta", "bits=2", 4, 0, 0, 0); /* alpha 1 2 3, beta 1 2 4 */
     expect_unfair(&r, "seeds", "1 2 3: alpha bits=2", "1 2 4: beta bits=2");
+    fair_run(&r);
+    put_cell(&r, "codec", "delta", "bits=2", 1, 0, 0, 0); /* draws, but ran one seed */
+    expect_unfair(&r, "seeds", "1: delta bits=2", "1 2: alpha bits=2");
 }
 
 static void failed_cells_are_left_out(void **state) {
@@ -186,10 +190,15 @@ static void failed_cells_are_left_out(void **state) {
     struct fq_error err;
     fair_run(&r);
     set_fact(&r.cells[1], "backend", "avx2");
-    r.cells[1].ok = false;
+    r.cells[1].ok = r.cells[3].ok = false;
     audit(&r, NULL, &a);
     assert_int_equal(a.unfair, 0);
-    assert_int_equal(a.failed, 1);
+    assert_int_equal(a.failed, 2);
+    fq_audit_free(&a);
+    r.cells[3].ok = true; /* one seed of beta failed: what is left is no like for like */
+    audit(&r, NULL, &a);
+    assert_int_equal(a.unfair, 1);
+    assert_string_equal(fq_audit_unfair(&a, "codec", "sphere-64x32")->field, "seeds");
     fq_audit_free(&a);
     for (size_t i = 0; i < r.n_cells; i++)
         r.cells[i].ok = false;
@@ -250,7 +259,7 @@ static void exhibits_and_marks(void **state) {
 
     rows[0].flags[0] = '\0';
     snprintf(rows[1].flags, sizeof rows[1].flags, "one-seed");
-    set_fact(&r.cells[6], "threads_configured", "2");
+    set_fact(&r.cells[7], "threads_configured", "2");
     audit(&r, NULL, &a);
     fq_audit_mark(&a, &e);
     assert_string_equal(rows[0].flags, ""); /* the codec cells are equal */

@@ -48,7 +48,8 @@ static inline void honest_facts(struct fq_cell *cell) {
                                            {"shared_state", "unchanged"},
                                            {"codes_only", "identical"},
                                            {"imports", ""},
-                                           {"rate_bits", "2.25"}};
+                                           {"rate_bits", "2.25"},
+                                           {"shared_bytes", "4096"}};
     struct fq_error err;
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         assert_int_equal(fq_cell_fact(cell, facts[i][0], &err, "%s", facts[i][1]), 0);

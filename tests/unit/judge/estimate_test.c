@@ -46,6 +46,10 @@ static void pools_seeds(void **state) {
     assert_string_equal(one->flags, "one-seed");
     assert_string_equal(one->resampled, "vector");
     assert_true(isfinite(one->low));
+    set_fact(&r.cells[3], "shared_bytes", "0"); /* it draws nothing: one seed is all there is */
+    fq_estimates_free(&e);
+    estimate(&r, &e);
+    assert_string_equal(e.rows[3].flags, "");
     fq_estimates_free(&e);
     fq_results_free(&r);
 }
