@@ -8,6 +8,7 @@
  * Exit 0: all bytes equal; 1: the first difference of each format is printed. */
 #include "harness/base/random.h"
 #include "methods/ggml/block.h"
+#include "methods/mx/mx.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,6 +24,8 @@ GGML_EXPORTS(q5_0)
 GGML_EXPORTS(q5_1)
 GGML_EXPORTS(q8_0)
 GGML_EXPORTS(iq4_nl)
+GGML_EXPORTS(mxfp4)
+GGML_EXPORTS(nvfp4)
 
 enum { ROUNDS = 200000 };
 
@@ -101,11 +104,11 @@ static int compare(const struct pair *p) {
 }
 
 int main(void) {
-#define PAIR(name, least, greatest)                                                                                    \
-    { &ggml_##name, least, greatest, quantize_row_##name##_ref, dequantize_row_##name }
+#define PAIR(family, name, least, greatest)                                                                            \
+    { &family##_##name, least, greatest, quantize_row_##name##_ref, dequantize_row_##name }
     static const struct pair pairs[] = {
-        PAIR(q8_0, 0, 1e30), PAIR(q4_0, 0, 1e30), PAIR(q4_1, 0, 1e4),
-        PAIR(q5_0, 0, 1e30), PAIR(q5_1, 0, 1e4),  PAIR(iq4_nl, 1e-15, 1e30),
+        PAIR(ggml, q8_0, 0, 1e30), PAIR(ggml, q4_0, 0, 1e30),       PAIR(ggml, q4_1, 0, 1e4), PAIR(ggml, q5_0, 0, 1e30),
+        PAIR(ggml, q5_1, 0, 1e4),  PAIR(ggml, iq4_nl, 1e-15, 1e30), PAIR(mx, mxfp4, 0, 1e30), PAIR(mx, nvfp4, 0, 300),
     };
     int differences = 0;
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
