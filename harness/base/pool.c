@@ -178,6 +178,11 @@ void fq_pool_run(size_t n, size_t grain, fq_pool_work *work, void *arg) {
     leave(&caller);
 }
 
+void fq_pool_rest(void) {
+    if (pool.threads > 1 && !omp_in_parallel())
+        (void)omp_pause_resource_all(omp_pause_soft);
+}
+
 unsigned fq_threads_alive(void) {
     DIR *directory = opendir("/proc/self/task");
     if (directory == NULL)

@@ -17,6 +17,10 @@ void fq_pool_cpu_set(char *out, size_t size); /* "0,1" as read back from the ker
 typedef void fq_pool_work(void *arg, unsigned worker, size_t begin, size_t end);
 void fq_pool_run(size_t n, size_t grain, fq_pool_work *work, void *arg);
 
+/* Ends the idle workers; the next run makes new ones. Idle workers spin for some milliseconds, which is right between
+ * runs that follow at once, and takes a processor away from a library that runs threads of its own next. */
+void fq_pool_rest(void);
+
 /* Threads of this process alive now (entries of /proc/self/task). */
 unsigned fq_threads_alive(void);
 

@@ -92,6 +92,7 @@ static int full_pass(struct fq_ppl_reference *ref, const struct fq_ppl_config *c
         FQ_TRY(evaluate_chunk(ref, c, NULL, NULL, err));
         struct scoring s = {.ref = ref, .chunk = c, .nll = ref->token_nll};
         fq_pool_run(ref->info.scored, 1, score_tokens, &s);
+        fq_pool_rest();
         ref->chunk_nll[c] = sum(ref->token_nll, ref->info.scored);
         memcpy(ref->full + c * row, ref->now, row * sizeof *ref->full);
         if (config->progress)
@@ -182,6 +183,7 @@ static int hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first
         for (size_t t = 0; t < n_tokens; t++)
             memcpy(data + (t * n_heads + head) * dim, a->xhat + t * dim, dim * sizeof(float));
     }
+    fq_pool_rest(); /* the model's own threads go on */
     return 0;
 }
 
@@ -241,6 +243,7 @@ static int run_chunks(struct fq_ppl_reference *ref, struct arm *a, struct scorin
         s->chunk = c;
         s->full = ref->full + c * n * ref->info.model->vocabulary;
         fq_pool_run(n, 1, score_tokens, s);
+        fq_pool_rest();
         double nll = sum(s->nll, n);
         if (!isfinite(nll))
             return fq_fail(err, FQ_FAILED, "%s, chunk %zu: the log-likelihood is not finite with this method's cache",
