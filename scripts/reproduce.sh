@@ -19,7 +19,7 @@ else
 fi
 
 step "2/5 run: $sweep"
-"$fairquant" plan "$sweep" | head -n 14 >&2
+"$fairquant" plan "$sweep" | sed -n 1,14p >&2
 status=0
 if [ -f "$results" ]; then
     "$fairquant" run "$sweep" --out "$results" --resume || status=$?
