@@ -318,7 +318,7 @@ static int speed_stage(const struct fq_estimates *e, const struct fq_scope *scop
         size_t c = 2;
         put_estimate(&row->cell[c], time);
         if (fq_time_is_impossible(time, floor))
-            note(&row->cell[c], "impossible: below its floor");
+            note(&row->cell[c], "below its floor: impossible unless cached");
         put_estimate(&row->cell[c + 1], fq_estimate_of(e, scope, s, moved));
         put_estimate(&row->cell[c + 2], floor);
         put_estimate(&row->cell[c + 3], fq_estimate_of(e, scope, s, over));
@@ -340,7 +340,9 @@ static int speed_table(const struct fq_estimates *e, const struct fq_scope *scop
     describe_sampling(e, scope, speed_heads, sampling, sizeof sampling);
     snprintf(t->caption, sizeof t->caption,
              "Median over blocks. Floor: the bytes that the stage must move over the read bandwidth of this machine, "
-             "measured in the same process with as many threads; a time below it is no time of this work. %s",
+             "measured in the same process with as many threads; a time below it "
+             "is impossible for vectors that come from memory, and means that they stayed in a cache or were not "
+             "touched. %s",
              sampling);
     fq_table_column(t, "method", "", false);
     fq_table_column(t, "rate", "bits/coord.", true);
