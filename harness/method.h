@@ -191,6 +191,13 @@ struct fq_method {
     const struct fq_gate *gates;
     size_t n_gates;
     void (*known_answers)(const struct fq_answers *answers); /* NULL: none */
+
+    /* Whether these parameters learn from data, for a method of which only some do. NULL: all do unless
+     * data_oblivious. */
+    bool (*needs_training)(const struct fq_params *params);
+    /* Whether these parameters quantize the query too: score then differs from <q, decode> by what that costs, and a
+     * measurement through decoded vectors would not see it. NULL: never. */
+    bool (*quantizes_query)(const struct fq_params *params);
 };
 
 /* A plug-in (--plugin X.so) exports one symbol of this type, named fq_plugin. */

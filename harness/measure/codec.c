@@ -94,12 +94,18 @@ static void keep_shared(struct fq_codec *c) {
         memcpy(c->shared_copy, c->shared, c->footprint.shared_bytes);
 }
 
+bool fq_method_learns(const struct fq_method *method, const struct fq_params *params) {
+    if (method->train == NULL)
+        return false;
+    return method->needs_training != NULL ? method->needs_training(params) : !method->data_oblivious;
+}
+
 /* setup and train have scratch of their own, larger than what kernels get and gone before the first kernel runs. */
 static int fill_shared(struct fq_codec *c, struct fq_error *err) {
     const struct fq_method *m = c->config.method;
     const struct fq_params *p = &c->config.params;
     const struct fq_shape *shape = &c->config.shape;
-    const bool wants_training = !m->data_oblivious && m->train != NULL;
+    const bool wants_training = fq_method_learns(m, p);
     if (wants_training && (c->config.train == NULL || c->config.n_train == 0))
         return fq_fail(err, FQ_USAGE, "%s learns from data: it needs a training split, and none was given", m->name);
     if (wants_training)

@@ -31,9 +31,12 @@ struct fq_codec_config {
     struct fq_shape shape;
     uint64_t seed; /* rotation and sketch streams */
     enum fq_backend backend;
-    const float *train; /* train[n_train][dim], NULL for data-oblivious methods */
+    const float *train; /* train[n_train][dim], NULL unless fq_method_learns */
     size_t n_train;
 };
+
+/* Whether a codec with these parameters is fitted to a training split. */
+bool fq_method_learns(const struct fq_method *method, const struct fq_params *params);
 
 struct fq_codec;
 int fq_codec_open(const struct fq_codec_config *config, struct fq_codec **out, struct fq_error *err);

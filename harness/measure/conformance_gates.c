@@ -126,13 +126,14 @@ static int measure_ratio(const struct gate_run *r, struct fq_codec *codec, uint6
 }
 
 static int measure_seed(const struct gate_run *r, uint64_t seed, double *value, struct fq_error *err) {
+    const bool learns = fq_method_learns(r->method, &r->params);
     const struct fq_codec_config config = {.method = r->method,
                                            .params = r->params,
                                            .shape = {r->dim, FQ_KEY},
                                            .seed = seed,
                                            .backend = fq_backend_pick(r->method),
-                                           .train = r->method->data_oblivious ? NULL : r->x,
-                                           .n_train = r->method->data_oblivious ? 0 : r->n};
+                                           .train = learns ? r->x : NULL,
+                                           .n_train = learns ? r->n : 0};
     struct fq_codec *codec = NULL;
     fill(fq_stream_key("data", seed), r->n, r->dim, r->gate->metric != FQ_GATE_MSE_GAUSS, r->x);
     FQ_TRY(fq_codec_open(&config, &codec, err));

@@ -229,6 +229,8 @@ static enum verdict score_is_decode(struct subject *s, char *note) {
     struct fq_error err = {0};
     if (!fq_codec_has(s->codec, FQ_STAGE_DECODE) || !fq_codec_has(s->codec, FQ_STAGE_SCORE))
         return NOT_APPLICABLE;
+    if (s->method->quantizes_query != NULL && s->method->quantizes_query(&s->config.params))
+        return NOT_APPLICABLE;
     scaled_batch(s, 1.0F);
     if (round_trip(s, &err) != FQ_OK)
         return broken(note, err.text);
@@ -338,7 +340,7 @@ static const struct invariant {
     {"norm 1e-6: every coordinate below 1e-5", "no decode stage", tiny_norms, false},
     {"norm 1e30: right, or refused by vector", "", overflow, false},
     {"NaN and Inf refused by vector and coordinate", "", not_finite, false},
-    {"score = <q, decode> within 1e-4", "score or decode absent", score_is_decode, false},
+    {"score = <q, decode> within 1e-4", "score or decode absent, or the query quantized", score_is_decode, false},
     {"attend = weighted sum of decoded within 1e-4", "no attend kernel of its own", attend_is_decode, false},
     {"all backends write the same codes", "one backend here", backends_agree, false},
 };
@@ -369,8 +371,9 @@ static int subject_open(struct subject *s, struct fq_error *err) {
         for (size_t j = 0; j < s->dim; j++)
             s->x[i * s->dim + j] = (float)(v[j] / sqrt(sum));
     }
-    s->config.train = s->method->data_oblivious ? NULL : s->x;
-    s->config.n_train = s->method->data_oblivious ? 0 : s->n;
+    const bool learns = fq_method_learns(s->method, &s->config.params);
+    s->config.train = learns ? s->x : NULL;
+    s->config.n_train = learns ? s->n : 0;
     FQ_TRY(fq_codec_open(&s->config, &s->codec, err));
     scaled_batch(s, 1.0F);
     FQ_TRY(round_trip(s, err));

@@ -220,6 +220,13 @@ static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *co
                        "perplexity of %s: this method decodes no %s, and the cache needs decoded vectors; leave it out "
                        "of model metrics",
                        ref->info.model->name, tensor_names[tensor]);
+    const struct fq_codec_config *config = codec ? fq_codec_configuration(codec) : NULL;
+    if (tensor == FQ_KEY && config && config->method->quantizes_query &&
+        config->method->quantizes_query(&config->params))
+        return fq_fail(err, FQ_USAGE,
+                       "perplexity of %s: %s quantizes the query with these parameters, and the model would meet its "
+                       "decoded keys with a float query; measure it by inner products, or leave the query in float",
+                       ref->info.model->name, config->method->name);
     return 0;
 }
 
