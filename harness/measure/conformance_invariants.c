@@ -153,18 +153,19 @@ static enum verdict spiky_vectors(struct subject *s, char *note) {
     return round_trip(s, &err) == FQ_OK ? HOLDS : broken(note, err.text);
 }
 
+/* A power of two, so that formats whose scales are powers of two see the same mantissas. */
 static enum verdict huge_norms(struct subject *s, char *note) {
     struct fq_error err = {0};
     char why[NOTE];
     if (!fq_codec_has(s->codec, FQ_STAGE_DECODE))
         return NOT_APPLICABLE;
-    scaled_batch(s, 1e4F);
-    if (round_trip(s, &err) != FQ_OK)
-        return broken(note, err.text);
+    scaled_batch(s, 8192.0F);
+    if (round_trip(s, &err) != FQ_OK) /* a format of small range says so and names the vector; clipping breaks this */
+        return strstr(err.text, "has no representation") != NULL ? HOLDS : broken(note, err.text);
     const double error = relative_error(s);
     if (error <= 1.05 * s->usual + 1e-6)
         return HOLDS;
-    snprintf(why, sizeof why, "relative error %.3g at norm 1e4, %.3g at norm 1", error, s->usual);
+    snprintf(why, sizeof why, "relative error %.3g at norm 8192, %.3g at norm 1", error, s->usual);
     return broken(note, why);
 }
 
@@ -336,7 +337,7 @@ static const struct invariant {
     {"codes decode alike in a fresh process", "not asked for", fresh_process, true},
     {"zero vectors decode to zero", "no decode stage", zero_vectors, false},
     {"one-hot and constant vectors stay finite", "", spiky_vectors, false},
-    {"norm 1e4: same relative error", "no decode stage", huge_norms, false},
+    {"norm 8192: same relative error, or refused by vector", "no decode stage", huge_norms, false},
     {"norm 1e-6: every coordinate below 1e-5", "no decode stage", tiny_norms, false},
     {"norm 1e30: right, or refused by vector", "", overflow, false},
     {"NaN and Inf refused by vector and coordinate", "", not_finite, false},

@@ -12,8 +12,7 @@ enum {
     NVFP4_BLOCK = 64,
     NVFP4_PART = 16,
     NVFP4_PARTS = NVFP4_BLOCK / NVFP4_PART,
-    NVFP4_BYTES = NVFP4_PARTS + NVFP4_BLOCK / 2,
-    UE4M3_GREATEST = 448
+    NVFP4_BYTES = NVFP4_PARTS + NVFP4_BLOCK / 2
 };
 
 extern const struct fq_block_format mx_mxfp4, mx_nvfp4;

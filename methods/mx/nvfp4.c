@@ -14,7 +14,7 @@ static const struct fq_param_spec params[NVFP4_N_PARAMS] = {
                      .choices = scale_choices},
 };
 
-/* Part scales reach 240: from 256 on ggml's rounding to E4M3 makes 448 of everything. */
+/* Part scales reach 240: from 248 on ggml's rounding to E4M3 makes 448 of everything. */
 static const double greatest = 6 * 240;
 
 static struct fq_block_code code_of(const struct fq_params *p) {

@@ -39,9 +39,9 @@ static bool encode_block(const float *x, uint8_t *block) {
         float greatest = 0;
         for (size_t j = 0; j < NVFP4_PART; j++)
             greatest = fmaxf(greatest, fabsf(part[j]));
-        if (greatest / 6.0F > (float)UE4M3_GREATEST)
-            return false;
         block[p] = mx_ue4m3(greatest / 6.0F);
+        if (block[p] == GREATEST_CODE) /* 448 is what ggml makes of every scale from 248 on: up to 1.8 times too wide */
+            return false;
         const float half_scale = mx_half_ue4m3(block[p]);
         uint8_t *bytes = block + NVFP4_PARTS + p * NVFP4_PART / 2;
         for (size_t j = 0; j < NVFP4_PART / 2; j++)
