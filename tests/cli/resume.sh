@@ -4,9 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 fq=$fairquant
 sweep "$dir/s.yaml" '  - {name: turboquant-mse, bits: [2, 3], rotation: [haar, rht]}
-  - {name: rabitq, bits: 2, seeds: [1, 2, 3, 4, 5, 6]}
+  - {name: rabitq, bits: 2}
   - {name: fp16}' '{generate: sphere, vectors: [700, 600, 500], dim: [64]}'
-sed -i 's/^metrics:.*/metrics: [distortion, inner_product, speed, bytes]/' "$dir/s.yaml"
+sed -i 's/^metrics:.*/metrics: [distortion, inner_product, speed, bytes]/; s/^seeds:.*/seeds: [1, 2, 3, 4]/' "$dir/s.yaml"
 finished() { find "$dir/r.h5.journal" -name '*.h5' 2>/dev/null | grep -c '/[0-9a-f]*\.h5$' || true; }
 
 planned=$("$fq" plan "$dir/s.yaml" --cells | grep -cE '^ *[0-9]+  [0-9a-f]{16}  ')
