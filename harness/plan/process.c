@@ -66,6 +66,8 @@ int fq_process_run(const char *sweep_path, const struct fq_run_options *options,
         arguments[n++] = "--isa";
         arguments[n++] = options->override->isa;
     }
+    if (options->quiet)
+        arguments[n++] = "--quiet";
     for (size_t i = 0; i < options->n_plugins; i++) {
         arguments[n++] = "--plugin";
         arguments[n++] = options->plugins[i];

@@ -8,6 +8,7 @@
 struct fq_run_options {
     const char *out; /* results file */
     bool resume;
+    bool quiet;             /* passed on to speed processes */
     unsigned shard, shards; /* 1, 1: all */
     int process;            /* -1: the run itself; else the speed process of this number, started by the run */
     const struct fq_sweep_override *override;

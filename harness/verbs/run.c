@@ -49,6 +49,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
         parse_shard(o, arg);
         return 0;
     case 'q':
+        o->run.quiet = true;
         fq_log_quiet(1);
         return 0;
     case OPTION_PROCESS:
