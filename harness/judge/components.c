@@ -101,7 +101,9 @@ static void combine(const struct grid *g, const double *row_sum, const double *t
     double v = units + outer - rest;
     double spread = outer * outer / (s - 1.0) + units * units / units_df + rest * rest / rest_df;
     out->variance = v;
-    out->df = spread > 0.0 ? v * v / spread : INFINITY;
+    /* Satterthwaite's df of a sum of mean squares is at least that of the least informed one; the subtraction can push
+     * the formula far below, where Student's quantile says nothing but that it was used outside its ground. */
+    out->df = fmax(spread > 0.0 ? v * v / spread : INFINITY, fmin(s - 1.0, units_df));
 }
 
 bool fq_components_of(const struct fq_design *d, const double *psi, struct fq_components *out) {
