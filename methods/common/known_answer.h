@@ -17,8 +17,8 @@ extern const double fq_appendix_b_code_sum[FQ_APPENDIX_B_BITS];
 extern const double fq_appendix_b_raw_error[FQ_APPENDIX_B_BITS];
 double fq_appendix_b_code_sum_of(int bits, const uint8_t *packed);
 
-/* All lines of the appendix's Lloyd-Max table through the method's own kernels. The method has the parameters bits,
- * rotation, rounds, scale and scalar, and the records of scalar_code.h. */
+/* All lines of the appendix's Lloyd-Max table through the method's own kernels, for the scales that the method offers.
+ * The method has the parameters bits, rotation, rounds, scale and scalar, and the records of scalar_code.h. */
 void fq_scalar_code_known_answers(const struct fq_method *method, const struct fq_answers *answers);
 
 #endif
