@@ -1,4 +1,4 @@
-/* fp32 and fp16: the baselines that need no quantizer. fp32 is lossless; fp16 is what caches hold today. */
+/* fp32, fp16 and bf16: the baselines that need no quantizer. fp32 is lossless; fp16 is what caches hold today. */
 #include "methods/fp/fp.h"
 
 #include "methods/common/scale.h"
@@ -41,6 +41,31 @@ static const struct fq_gate gates_16[] = {
     {"", 128, FQ_GATE_MSE, 4.283e-8, 0.03, "rounding error over the sphere marginal, quadrature"},
     {"", 128, FQ_GATE_SLOPE, 1, 1e-4, "round to nearest is unbiased"},
 };
+
+static const struct fq_gate gates_bf16[] = {
+    {"", 128, FQ_GATE_MSE_GAUSS, 2.761e-6, 0.03, "rounding error of N(0,1), cell by cell"},
+    {"", 64, FQ_GATE_MSE, 2.76e-6, 0.03, "rounding error of N(0,1/64), cell by cell"},
+    {"", 128, FQ_GATE_SLOPE, 1, 1e-4, "round to nearest is unbiased"},
+};
+
+static void known_answers_bf16(const struct fq_answers *answers) {
+    static const struct {
+        const char *what;
+        float value;
+        uint16_t code;
+    } rows[] = {
+        {"bf16 of 1", 1, 0x3f80},
+        {"bf16 of 1 + 2^-8, a tie, to even", 1 + 0x1p-8F, 0x3f80},
+        {"bf16 of 1 + 3 2^-8, a tie, to even", 1 + 3 * 0x1p-8F, 0x3f82},
+        {"bf16 of 1 + 2^-8 + 2^-23, above the tie", 1 + 0x1p-8F + 0x1p-23F, 0x3f81},
+        {"bf16 of the greatest float, overflows", 0x1.fffffep127F, 0x7f80},
+        {"bf16 of -2^-133, the least subnormal", -0x1p-133F, 0x8001},
+        {"bf16 of -0.0", -0.0F, 0x8000},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        answers->emit(answers->sink, rows[i].what, rows[i].code, fp_bf16_from_float(rows[i].value), 0,
+                      "bfloat16: upper half of binary32");
+}
 
 static void known_answers_16(const struct fq_answers *answers) {
     static const struct {
@@ -91,4 +116,20 @@ const struct fq_method fq_method_fp16 = {
     .gates = gates_16,
     .n_gates = sizeof gates_16 / sizeof gates_16[0],
     .known_answers = known_answers_16,
+};
+
+const struct fq_method fq_method_bf16 = {
+    .abi = FQ_METHOD_ABI,
+    .name = "bf16",
+    .role = FQ_BASELINE,
+    .paper = "bfloat16",
+    .summary = "each coordinate rounded to 8 bits of precision with the exponent of a float32",
+    .bits_formula = "16",
+    .data_oblivious = true,
+    .nominal_bits = bits_16,
+    .footprint = footprint_16,
+    .kernels = {[FQ_REF] = &bf16_ref},
+    .gates = gates_bf16,
+    .n_gates = sizeof gates_bf16 / sizeof gates_bf16[0],
+    .known_answers = known_answers_bf16,
 };
