@@ -34,12 +34,12 @@ static void codes_survive_their_layout(void **state) {
 static void bits_lie_where_the_library_has_them(void **state) {
     (void)state;
     static const struct {
-        int ex;
         size_t coordinate, byte;
+        int ex;
         uint8_t value;
     } place[] = {
-        {1, 9, 1, 0x02},  {2, 17, 1, 0x0C},  {3, 17, 1, 0x0C},  {3, 17, 17, 0x04}, {4, 8, 0, 0xF0},   {4, 17, 9, 0x0F},
-        {5, 16, 0, 0xF0}, {5, 33, 17, 0x0F}, {6, 47, 47, 0x3F}, {6, 48, 32, 0xC0}, {7, 48, 48, 0x40}, {8, 63, 63, 0xFF},
+        {9, 1, 1, 0x02},  {17, 1, 2, 0x0C},  {17, 1, 3, 0x0C},  {17, 17, 3, 0x04}, {8, 0, 4, 0xF0},   {17, 9, 4, 0x0F},
+        {16, 0, 5, 0xF0}, {33, 17, 5, 0x0F}, {47, 47, 6, 0x3F}, {48, 32, 6, 0xC0}, {48, 48, 7, 0x40}, {63, 63, 8, 0xFF},
     };
     for (size_t k = 0; k < sizeof place / sizeof place[0]; k++) {
         uint8_t extended[64] = {0}, packed[64];

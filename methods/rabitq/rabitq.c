@@ -2,9 +2,16 @@
  * rabitq_search_ref.c; no kernel may live here. */
 #include "methods/rabitq/rabitq.h"
 
+#include <stdio.h>
+#include <string.h>
+
 const char *const rabitq_search_choices[] = {"exact", "fast", NULL};
 /* The library's PLAIN, RECONSTRUCTION and UNBIASED_ESTIMATION. There is no raw: the grid has no length of its own. */
 const char *const rabitq_scale_choices[] = {"matched", "mse", "unbiased", NULL};
+
+const char *const rabitq_query_choices[] = {"float", "4bit", "4bit-randomised", "8bit", NULL};
+static const char *const bound_choices[] = {"none", "stored", NULL};
+static const char *const centroid_choices[] = {"none", "mean", NULL};
 
 static const struct fq_param_spec params[RABITQ_N_PARAMS] = {
     [RABITQ_BITS] = {.name = "bits",
@@ -28,6 +35,22 @@ static const struct fq_param_spec params[RABITQ_N_PARAMS] = {
                       .def = RABITQ_SCALE_UNBIASED,
                       .choices = rabitq_scale_choices},
     [RABITQ_SCALAR] = FQ_PARAM_SCALAR,
+    [RABITQ_QUERY] = {.name = "query",
+                      .help =
+                          "how a query is held: float, or min/max integers of 4bit (nearest), 4bit-randomised, 8bit",
+                      .kind = FQ_PARAM_CHOICE,
+                      .def = RABITQ_QUERY_FLOAT,
+                      .choices = rabitq_query_choices},
+    [RABITQ_BOUND] = {.name = "bound",
+                      .help = "error factor of the estimate, eps0 = 1.9: none, or stored as a second scalar per vector",
+                      .kind = FQ_PARAM_CHOICE,
+                      .def = 0,
+                      .choices = bound_choices},
+    [RABITQ_CENTROID] = {.name = "centroid",
+                         .help = "what is subtracted before coding: none, or the mean of a training split",
+                         .kind = FQ_PARAM_CHOICE,
+                         .def = 0,
+                         .choices = centroid_choices},
 };
 
 struct rabitq_config rabitq_config_of(const struct fq_params *p) {
@@ -41,6 +64,9 @@ struct rabitq_config rabitq_config_of(const struct fq_params *p) {
         .scalar = (enum fq_scalar_kind)p->v[RABITQ_SCALAR],
         .rotation = (enum fq_rotation_kind)p->v[RABITQ_ROTATION],
         .rounds = (int)p->v[RABITQ_ROUNDS],
+        .query = (int)p->v[RABITQ_QUERY],
+        .bound = p->v[RABITQ_BOUND] > 0,
+        .centroid = p->v[RABITQ_CENTROID] > 0,
     };
 }
 
@@ -49,20 +75,26 @@ static double nominal_bits(const struct fq_params *p) {
 }
 
 static int check(const struct fq_params *p, const struct fq_shape *shape, char *why, size_t why_size) {
-    return fq_rotation_check(rabitq_config_of(p).rotation, shape->dim, why, why_size);
+    const struct rabitq_config c = rabitq_config_of(p);
+    if (c.bound && c.scale != FQ_SCALE_UNBIASED) {
+        snprintf(why, why_size, "bound=stored bounds the unbiased estimate, found scale=%s; use scale=unbiased",
+                 rabitq_scale_choices[(int)p->v[RABITQ_SCALE]]);
+        return -1;
+    }
+    return fq_rotation_check(c.rotation, shape->dim, why, why_size);
 }
 
 static struct fq_footprint footprint(const struct fq_params *p, const struct fq_shape *shape) {
     const struct rabitq_config c = rabitq_config_of(p);
     const size_t work_dim = fq_rotation_work_dim(c.rotation, shape->dim);
-    const size_t side = fq_scalar_bytes(c.scalar);
+    const size_t side = (c.bound ? 2 : 1) * fq_scalar_bytes(c.scalar);
     return (struct fq_footprint){
         .granularity = 1,
         .record_bytes = fq_packed_bytes(c.bits, work_dim) + side,
         .side_bytes = side,
         .work_dim = work_dim,
-        .prepared_bytes = (work_dim + 1) * sizeof(float),
-        .shared_bytes = fq_rotation_state_bytes(c.rotation, c.rounds, shape->dim),
+        .prepared_bytes = rabitq_prepared_bytes(&c, work_dim),
+        .shared_bytes = rabitq_shared_bytes(&c, shape->dim),
         .scratch_bytes = rabitq_scratch_bytes(&c, work_dim),
     };
 }
@@ -70,11 +102,52 @@ static struct fq_footprint footprint(const struct fq_params *p, const struct fq_
 static void setup(const struct fq_params *p, const struct fq_shape *shape, const struct fq_streams *streams,
                   void *shared, void *scratch) {
     const struct rabitq_config c = rabitq_config_of(p);
+    const size_t work_dim = fq_rotation_work_dim(c.rotation, shape->dim);
+    uint8_t *at = shared;
     fq_rotation_setup(c.rotation, c.rounds, shape->dim, streams, shared, scratch);
+    memset(at + rabitq_centroid_at(&c, shape->dim), 0,
+           rabitq_shared_bytes(&c, shape->dim) - rabitq_centroid_at(&c, shape->dim));
+    if (c.query ==
+        RABITQ_QUERY_4BIT_RANDOMISED) { /* drawn once, as in the authors' first code: all queries share them */
+        float *rounding = (float *)(void *)(at + rabitq_rounding_at(&c, shape->dim));
+        for (size_t i = 0; i < work_dim; i++) {
+            double u;
+            streams->uniform(streams->sketch, i, 1, &u);
+            rounding[i] = (float)u;
+        }
+    }
+}
+
+/* R c, c the mean of the training vectors. */
+static void train(const struct fq_params *p, const struct fq_shape *shape, const struct fq_streams *streams, size_t n,
+                  const float *x, void *shared, void *scratch) {
+    (void)streams;
+    const struct rabitq_config c = rabitq_config_of(p);
+    float *mean = scratch;
+    if (!c.centroid)
+        return;
+    for (size_t j = 0; j < shape->dim; j++) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += (double)x[i * shape->dim + j];
+        mean[j] = (float)(sum / (double)n);
+    }
+    fq_rotation_apply(c.rotation, c.rounds, shape->dim, shared, 1, mean,
+                      (float *)(void *)((uint8_t *)shared + rabitq_centroid_at(&c, shape->dim)));
 }
 
 static size_t setup_scratch(const struct fq_params *p, const struct fq_shape *shape) {
-    return fq_rotation_setup_scratch(rabitq_config_of(p).rotation, shape->dim);
+    const size_t rotation = fq_rotation_setup_scratch(rabitq_config_of(p).rotation, shape->dim);
+    const size_t mean = shape->dim * sizeof(float);
+    return rotation > mean ? rotation : mean;
+}
+
+static bool needs_training(const struct fq_params *p) {
+    return rabitq_config_of(p).centroid;
+}
+
+static bool quantizes_query(const struct fq_params *p) {
+    return rabitq_config_of(p).query != RABITQ_QUERY_FLOAT;
 }
 
 /* ---- gates ---------------------------------------------------------------------------------------------------------
@@ -104,6 +177,11 @@ static size_t setup_scratch(const struct fq_params *p, const struct fq_shape *sh
     {                                                                                                                  \
         .params = params_, .dim = dim_, .metric = FQ_GATE_SLOPE, .expected = expected_, .tolerance = 0.004,            \
         .source = source_                                                                                              \
+    }
+#define QUERY(params_, expected_)                                                                                      \
+    {                                                                                                                  \
+        .params = params_, .dim = 128, .metric = FQ_GATE_IP_VAR, .expected = expected_, .tolerance = 0.03,             \
+        .source = "methods.md 4.3 and 1.1"                                                                             \
     }
 #define SELF(dim_, params_)                                                                                            \
     {                                                                                                                  \
@@ -159,6 +237,18 @@ static const struct fq_gate gates[] = {
     MSE_ROUGH(64, "bits=8 search=fast", 8.06e-5),
     MSE_ROUGH(128, "bits=8 search=fast", 8.19e-5),
 
+    /* methods.md 4.3 gives the root mean square at rho = .5 (rabitq_test.c has it); at rho = 0 a query error of
+     * relative square D adds (1 + d Var) D, D = .009955, .0198 and 3.44e-5 for a min/max grid over 128 Gaussian
+     * coordinates. */
+    QUERY("bits=1 query=4bit", 0.5831),
+    QUERY("bits=1 query=4bit-randomised", 0.5985),
+    QUERY("bits=1 query=8bit", 0.5676),
+    QUERY("bits=4 query=4bit", 0.02003),
+    QUERY("bits=4 query=4bit-randomised", 0.02998),
+    QUERY("bits=4 query=8bit", 0.01001),
+    SLOPE(128, "bits=4 query=4bit", 1, "methods.md 1.1: unbiased"),
+    IP(128, "bits=4 bound=stored", 0.00998),
+
     SLOPE(128, "bits=1", 1, "methods.md 1.1: unbiased"),
     SLOPE(128, "bits=2", 1, "methods.md 1.1: unbiased"),
     SLOPE(128, "bits=3", 1, "methods.md 1.1: unbiased"),
@@ -181,7 +271,8 @@ const struct fq_method fq_method_rabitq = {
     .paper = "Gao & Long 2024 (arXiv 2405.12497, 1 bit); Gao et al. 2024 (arXiv 2409.09913, 2..8 bits)",
     .summary = "rotation, signs and a uniform mid-rise grid whose step is searched per vector, with an unbiased "
                "estimator",
-    .bits_formula = "(b d' + 16)/d, d' = d unless the rotation pads; + 16/d with scalar=fp32",
+    .bits_formula = "(b d' + 16)/d, d' = d unless the rotation pads; scalars of 32 with scalar=fp32; two of them with "
+                    "bound=stored",
     .params = params,
     .n_params = RABITQ_N_PARAMS,
     .data_oblivious = true,
@@ -190,8 +281,11 @@ const struct fq_method fq_method_rabitq = {
     .footprint = footprint,
     .setup = setup,
     .setup_scratch = setup_scratch,
+    .train = train,
     .kernels = {[FQ_REF] = &rabitq_kernels_ref},
     .gates = gates,
     .n_gates = sizeof gates / sizeof gates[0],
     .known_answers = rabitq_known_answers,
+    .needs_training = needs_training,
+    .quantizes_query = quantizes_query,
 };

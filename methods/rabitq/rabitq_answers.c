@@ -54,7 +54,7 @@ static void answer(const struct fq_answers *answers, int bits, const char *what,
 
 static void one_width(const struct fq_answers *answers, const struct known *k, const float *y, const float *r) {
     _Alignas(64) uint8_t scratch[SCRATCH];
-    _Alignas(64) float prepared[DIM + 1];
+    _Alignas(64) float prepared[DIM + 2];
     uint8_t record[DIM + sizeof(float)], code[DIM];
     struct fq_params params = {{0}};
     params.v[RABITQ_BITS] = k->bits;

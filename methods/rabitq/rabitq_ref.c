@@ -15,43 +15,62 @@ static size_t round_up_64(size_t n) {
 }
 
 size_t rabitq_scratch_bytes(const struct rabitq_config *config, size_t work_dim) {
-    return 3 * round_up_64(work_dim * sizeof(double)) + round_up_64(work_dim * sizeof(float)) + round_up_64(work_dim) +
+    return 3 * round_up_64(work_dim * sizeof(double)) + 2 * rabitq_vector_bytes(work_dim) + round_up_64(work_dim) +
            (config->search == RABITQ_EXACT ? rabitq_search_bytes(config->bits, work_dim) : 0);
 }
 
 struct rabitq_scratch rabitq_scratch_of(void *scratch, size_t work_dim) {
     uint8_t *at = scratch;
-    const size_t wide = round_up_64(work_dim * sizeof(double)), narrow = round_up_64(work_dim * sizeof(float));
+    const size_t wide = round_up_64(work_dim * sizeof(double)), narrow = rabitq_vector_bytes(work_dim);
     return (struct rabitq_scratch){
         .sum = (double *)(void *)at,
         .magnitude = (double *)(void *)(at + wide),
         .inverse = (double *)(void *)(at + 2 * wide),
-        .grid = (float *)(void *)(at + 3 * wide),
-        .code = at + 3 * wide + narrow,
-        .search = at + 3 * wide + narrow + round_up_64(work_dim),
+        .residual = (float *)(void *)(at + 3 * wide),
+        .grid = (float *)(void *)(at + 3 * wide + narrow),
+        .code = at + 3 * wide + 2 * narrow,
+        .search = at + 3 * wide + 2 * narrow + round_up_64(work_dim),
     };
 }
 
-/* What the kernels need to know about one record. */
-struct layout {
-    struct rabitq_config config;
-    struct rabitq_scratch scratch;
-    size_t work_dim, code_bytes, record_bytes;
-    double step, centre; /* c_B = -(2^B - 1) / 2 */
-};
+size_t rabitq_vector_bytes(size_t work_dim) {
+    return round_up_64(work_dim * sizeof(float));
+}
 
-static struct layout layout_of(const struct fq_call *call) {
+size_t rabitq_centroid_at(const struct rabitq_config *config, size_t dim) {
+    return fq_rotation_state_bytes(config->rotation, config->rounds, dim);
+}
+
+size_t rabitq_rounding_at(const struct rabitq_config *config, size_t dim) {
+    const size_t centroid = rabitq_vector_bytes(fq_rotation_work_dim(config->rotation, dim));
+    return rabitq_centroid_at(config, dim) + (config->centroid ? centroid : 0);
+}
+
+size_t rabitq_shared_bytes(const struct rabitq_config *config, size_t dim) {
+    const size_t rounding = rabitq_vector_bytes(fq_rotation_work_dim(config->rotation, dim));
+    return rabitq_rounding_at(config, dim) + (config->query == RABITQ_QUERY_4BIT_RANDOMISED ? rounding : 0);
+}
+
+struct rabitq_layout rabitq_layout_of(const struct fq_call *call) {
     const struct rabitq_config config = rabitq_config_of(call->params);
-    const size_t work_dim = call->footprint->work_dim;
-    return (struct layout){
+    const size_t work_dim = call->footprint->work_dim, dim = call->shape.dim;
+    const uint8_t *shared = call->shared;
+    struct rabitq_layout l = {
         .config = config,
         .scratch = rabitq_scratch_of(call->scratch, work_dim),
+        .dim = dim,
         .work_dim = work_dim,
         .code_bytes = fq_packed_bytes(config.bits, work_dim),
         .record_bytes = call->footprint->record_bytes,
         .step = rabitq_step(config.bits),
         .centre = -0.5 * (double)((1U << config.bits) - 1U),
+        .rotation = shared,
     };
+    if (config.centroid)
+        l.centroid = (const float *)(const void *)(shared + rabitq_centroid_at(&config, dim));
+    if (config.query == RABITQ_QUERY_4BIT_RANDOMISED)
+        l.rounding = (const float *)(const void *)(shared + rabitq_rounding_at(&config, dim));
+    return l;
 }
 
 static void rabitq_rotate_ref(const struct fq_call *call, size_t n, const float *x, float *y) {
@@ -67,7 +86,7 @@ static double norm_of(size_t n, const float *r) {
 }
 
 /* e_i = min(floor(t a_i), 2^ex - 1) at the constant t = sqrt(d) / step. */
-static void extended_fast(const struct layout *l, const float *r, double norm) {
+static void extended_fast(const struct rabitq_layout *l, const float *r, double norm) {
     const double t = sqrt((double)l->work_dim) / (l->step * norm);
     const double top = (double)((1U << (l->config.bits - 1)) - 1U);
     for (size_t i = 0; i < l->work_dim; i++) {
@@ -77,7 +96,7 @@ static void extended_fast(const struct layout *l, const float *r, double norm) {
 }
 
 /* The same at the best t. */
-static void extended_exact(const struct layout *l, const float *r, double norm) {
+static void extended_exact(const struct rabitq_layout *l, const float *r, double norm) {
     const struct rabitq_scratch *s = &l->scratch;
     const int bits = l->config.bits;
     for (size_t i = 0; i < l->work_dim; i++) {
@@ -90,7 +109,7 @@ static void extended_exact(const struct layout *l, const float *r, double norm) 
 }
 
 /* x_u and the codeword c = step g of one rotated vector of norm n > 0. */
-static void quantize(const struct layout *l, const float *r, double norm) {
+static void quantize(const struct rabitq_layout *l, const float *r, double norm) {
     const unsigned half = 1U << (l->config.bits - 1); /* 2^ex */
     if (l->config.search == RABITQ_EXACT)
         extended_exact(l, r, norm);
@@ -106,88 +125,93 @@ static void quantize(const struct layout *l, const float *r, double norm) {
     }
 }
 
+/* r = R x - R c. */
+static const float *residual_of(const struct rabitq_layout *l, const float *y) {
+    if (!l->centroid)
+        return y;
+    for (size_t i = 0; i < l->work_dim; i++)
+        l->scratch.residual[i] = y[i] - l->centroid[i];
+    return l->scratch.residual;
+}
+
+/* Of the codeword c = step g in scratch.grid; a positive multiple of g gives the same value. */
+static double error_factor(const struct rabitq_layout *l, const float *r, double norm) {
+    static const double epsilon0 = 1.9;
+    double dot = 0, grid2 = 0;
+    for (size_t i = 0; i < l->work_dim; i++) {
+        dot += (double)l->scratch.grid[i] * (double)r[i];
+        grid2 += (double)l->scratch.grid[i] * (double)l->scratch.grid[i];
+    }
+    const double excess = norm * norm * grid2 / (dot * dot) - 1;
+    return l->work_dim > 1 && excess > 0 ? epsilon0 * norm * sqrt(excess / (double)(l->work_dim - 1)) : 0;
+}
+
 static size_t rabitq_encode_ref(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
-    const struct layout l = layout_of(call);
+    const struct rabitq_layout l = rabitq_layout_of(call);
     for (size_t v = 0; v < n_groups; v++) {
-        const float *r = y + v * l.work_dim;
-        uint8_t *record = records + v * l.record_bytes;
+        const float *r = residual_of(&l, y + v * l.work_dim);
+        uint8_t *record = records + v * l.record_bytes, *scalar = record + l.code_bytes;
         const double norm = norm_of(l.work_dim, r);
         if (!isfinite(norm)) /* the rotation overflowed */
             return v;
-        double scale = 0;
+        double scale = 0, bound = 0;
         if (norm > 0) {
             quantize(&l, r, norm);
             scale = fq_scale_of(l.config.scale, l.work_dim, r, l.scratch.grid, l.work_dim);
+            bound = l.config.bound ? error_factor(&l, r, norm) : 0;
         } else {
             for (size_t i = 0; i < l.work_dim; i++)
                 l.scratch.code[i] = 0;
         }
         fq_pack(l.config.bits, l.work_dim, l.scratch.code, record);
-        if (!fq_scalar_put(l.config.scalar, scale, record + l.code_bytes))
+        if (!fq_scalar_put(l.config.scalar, scale, scalar))
+            return v;
+        if (l.config.bound && !fq_scalar_put(l.config.scalar, bound, scalar + fq_scalar_bytes(l.config.scalar)))
             return v;
     }
     return n_groups;
 }
 
-/* q' = R q, and c_B sum q'_i behind it. */
-static void rabitq_prepare_ref(const struct fq_call *call, size_t n, const float *q, void *prepared) {
-    const struct layout l = layout_of(call);
-    for (size_t v = 0; v < n; v++) {
-        float *out = (float *)prepared + v * (l.work_dim + 1);
-        rabitq_rotate_ref(call, 1, q + v * call->shape.dim, out);
-        double sum = 0;
-        for (size_t i = 0; i < l.work_dim; i++)
-            sum += (double)out[i];
-        out[l.work_dim] = (float)(l.centre * sum);
-    }
+double rabitq_error_factor(const struct fq_call *call, const uint8_t *record) {
+    const struct rabitq_layout l = rabitq_layout_of(call);
+    return (double)fq_scalar_get(l.config.scalar, record + l.code_bytes + fq_scalar_bytes(l.config.scalar));
 }
 
-/* (n^2 / A) (<x_u, q'> + c_B sum q'): the raw integer codes meet the float query. */
-static void rabitq_score_ref(const struct fq_call *call, const void *prepared, size_t n_groups, const uint8_t *records,
-                             float *scores) {
-    const struct layout l = layout_of(call);
-    const float *q = prepared;
-    for (size_t v = 0; v < n_groups; v++) {
-        const uint8_t *record = records + v * l.record_bytes;
-        fq_unpack(l.config.bits, l.work_dim, record, l.scratch.code);
-        double dot = (double)q[l.work_dim];
-        for (size_t i = 0; i < l.work_dim; i++)
-            dot += (double)l.scratch.code[i] * (double)q[i];
-        scores[v] = (float)((double)fq_scalar_get(l.config.scalar, record + l.code_bytes) * l.step * dot);
-    }
+static double centroid_of(const struct rabitq_layout *l, size_t i) {
+    return l->centroid ? (double)l->centroid[i] : 0;
 }
 
 static void rabitq_decode_ref(const struct fq_call *call, size_t n_groups, const uint8_t *records, float *x) {
-    const struct layout l = layout_of(call);
+    const struct rabitq_layout l = rabitq_layout_of(call);
     const struct rabitq_config *c = &l.config;
     for (size_t v = 0; v < n_groups; v++) {
         const uint8_t *record = records + v * l.record_bytes;
         const double delta = (double)fq_scalar_get(c->scalar, record + l.code_bytes) * l.step;
         fq_unpack(c->bits, l.work_dim, record, l.scratch.code);
         for (size_t i = 0; i < l.work_dim; i++)
-            l.scratch.grid[i] = (float)(delta * ((double)l.scratch.code[i] + l.centre));
-        fq_rotation_invert(c->rotation, c->rounds, call->shape.dim, call->shared, 1, l.scratch.grid,
-                           x + v * call->shape.dim);
+            l.scratch.grid[i] = (float)(delta * ((double)l.scratch.code[i] + l.centre) + centroid_of(&l, i));
+        fq_rotation_invert(c->rotation, c->rounds, l.dim, l.rotation, 1, l.scratch.grid, x + v * l.dim);
     }
 }
 
 /* The weighted sum is formed in the rotated space, and rotated back once. */
 static void rabitq_attend_ref(const struct fq_call *call, size_t n_groups, const uint8_t *records, const float *weights,
                               float *out) {
-    const struct layout l = layout_of(call);
+    const struct rabitq_layout l = rabitq_layout_of(call);
     const struct rabitq_config *c = &l.config;
     for (size_t i = 0; i < l.work_dim; i++)
         l.scratch.sum[i] = 0;
     for (size_t v = 0; v < n_groups; v++) {
         const uint8_t *record = records + v * l.record_bytes;
-        const double delta = (double)weights[v] * (double)fq_scalar_get(c->scalar, record + l.code_bytes) * l.step;
+        const double weight = (double)weights[v];
+        const double delta = weight * (double)fq_scalar_get(c->scalar, record + l.code_bytes) * l.step;
         fq_unpack(c->bits, l.work_dim, record, l.scratch.code);
         for (size_t i = 0; i < l.work_dim; i++)
-            l.scratch.sum[i] += delta * ((double)l.scratch.code[i] + l.centre);
+            l.scratch.sum[i] += delta * ((double)l.scratch.code[i] + l.centre) + weight * centroid_of(&l, i);
     }
     for (size_t i = 0; i < l.work_dim; i++)
         l.scratch.grid[i] = (float)l.scratch.sum[i];
-    fq_rotation_invert(c->rotation, c->rounds, call->shape.dim, call->shared, 1, l.scratch.grid, out);
+    fq_rotation_invert(c->rotation, c->rounds, l.dim, l.rotation, 1, l.scratch.grid, out);
 }
 
 const struct fq_kernels rabitq_kernels_ref = {
