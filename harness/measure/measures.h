@@ -92,18 +92,20 @@ struct fq_speed_facts {
 /* One block: every stage that the method has, over x[n][dim] and q[n_queries][dim]. Yields, for each stage S,
  *   ns_S            ns per vector (per query for prepare, per pair for score)
  *   bytes_moved_S   bytes read and written per vector, by the shapes
- *   floor_ns_S      bytes moved over the read bandwidth measured in this process with as many threads
- *   over_floor_S    ns_S / floor_ns_S; below 1 is impossible unless the data stayed in a cache */
+ *   floor_ns_S      bytes moved over the bandwidth measured in this process, with as many threads, on a working set
+ *                   of the size that this stage reads and writes in one round
+ *   over_floor_S    ns_S / floor_ns_S; below 1 is impossible */
 int fq_measure_speed(struct fq_codec *codec, size_t n, const float *x, size_t n_queries, const float *q,
                      const char *tensor, const struct fq_speed_options *options, struct fq_series_list *list,
                      struct fq_speed_facts *facts, struct fq_error *err);
 
-/* Physical floors of this machine with the pool's threads, measured once per process and number of threads. */
+/* Physical floors of this machine with the pool's threads, measured once per process, number of threads and size of the
+ * working set: bandwidth of whatever level of memory holds that many bytes. */
 struct fq_floors {
-    double read_bytes_per_ns;    /* streaming read of memory larger than any cache */
+    double bytes_per_ns;         /* the faster of reading and copying (read + written) */
     double multiply_adds_per_ns; /* independent float multiply-adds in plain C */
     size_t stream_bytes;
 };
-int fq_floors_measure(struct fq_floors *out, struct fq_error *err);
+int fq_floors_measure(size_t working_set_bytes, struct fq_floors *out, struct fq_error *err);
 
 #endif

@@ -111,8 +111,7 @@ static int push(struct fq_series_list *list, const char *prefix, enum fq_stage s
 }
 
 static int push_stages(const struct bench *b, const char *tensor, const struct fq_speed_options *options,
-                       const struct fq_floors *floors, const struct fq_stage_times *times, struct fq_series_list *list,
-                       struct fq_error *err) {
+                       const struct fq_stage_times *times, struct fq_series_list *list, struct fq_error *err) {
     static const char *const units[FQ_STAGES] = {"ns/vector", "ns/vector", "ns/query",
                                                  "ns/pair",   "ns/vector", "ns/vector"};
     for (int i = 0; i < FQ_STAGES; i++) {
@@ -120,7 +119,11 @@ static int push_stages(const struct bench *b, const char *tensor, const struct f
         if (times->vectors[i] == 0)
             continue; /* the method has no such kernel */
         const double ns = (double)times->ns[i] / (double)times->vectors[i];
-        const double bytes = bytes_moved(b->codec, stage, (double)b->n), floor_ns = bytes / floors->read_bytes_per_ns;
+        const double bytes = bytes_moved(b->codec, stage, (double)b->n);
+        const double units_per_round = stage == FQ_STAGE_PREPARE ? (double)b->n_queries : (double)b->n;
+        struct fq_floors floors;
+        FQ_TRY(fq_floors_measure((size_t)(bytes * units_per_round), &floors, err));
+        const double floor_ns = bytes / floors.bytes_per_ns;
         FQ_TRY(push(list, "ns", stage, tensor, units[i], ns, options, err));
         FQ_TRY(push(list, "bytes_moved", stage, tensor, "bytes", bytes, options, err));
         FQ_TRY(push(list, "floor_ns", stage, tensor, units[i], floor_ns, options, err));
@@ -154,8 +157,8 @@ int fq_measure_speed(struct fq_codec *codec, size_t n, const float *x, size_t n_
     struct fq_floors floors;
     struct fq_stage_times times;
     memset(facts, 0, sizeof *facts);
-    FQ_TRY(fq_floors_measure(&floors, err));
-    facts->read_gb_per_s = floors.read_bytes_per_ns;
+    FQ_TRY(fq_floors_measure(2 * n * fq_codec_configuration(codec)->shape.dim * sizeof(float), &floors, err));
+    facts->read_gb_per_s = floors.bytes_per_ns;
     facts->multiply_add_gop_per_s = floors.multiply_adds_per_ns;
     facts->clock_overhead_ns = fq_clock_overhead_ns();
     int code = bench_open(&b, err);
@@ -164,7 +167,7 @@ int fq_measure_speed(struct fq_codec *codec, size_t n, const float *x, size_t n_
     if (code == FQ_OK)
         code = timed_block(&b, options, &times, facts, err);
     if (code == FQ_OK)
-        code = push_stages(&b, tensor, options, &floors, &times, list, err);
+        code = push_stages(&b, tensor, options, &times, list, err);
     bench_close(&b);
     return code;
 }

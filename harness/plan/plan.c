@@ -168,7 +168,7 @@ static int add_codec_cells(struct fq_plan *plan, size_t data, struct fq_random *
     const size_t first = plan->n_cells;
     for (size_t i = 0; i < s->n_instances; i++)
         for (int tensor = FQ_KEY; tensor <= FQ_VALUE && fq_sweep_runs_on(&s->instances[i], d->name); tensor++)
-            for (size_t k = 0; k < s->instances[i].n_seeds; k++) {
+            for (size_t k = 0; k < s->instances[i].n_seeds && (d->seeds_at_most == 0 || k < d->seeds_at_most); k++) {
                 if (!(tensor == FQ_KEY ? d->key : d->value) || !(s->instances[i].metrics & d->metrics & CODEC_METRICS))
                     continue;
                 struct fq_planned *p = add(plan, "codec", data, i, err);

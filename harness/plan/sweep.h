@@ -48,6 +48,7 @@ struct fq_sweep_data {
     size_t dim;               /* generated sets; else 0 until opened */
     uint64_t seed;            /* generated sets: of the data stream */
     unsigned metrics;         /* enum fq_sweep_metric */
+    uint64_t seeds_at_most;   /* codec cells: the first so many seeds of each instance; 0: all */
     int line;
 };
 

@@ -12,10 +12,10 @@
 
 enum { MAX_ROWS = 100000000 };
 
-static const char *const kv_keys[] = {"kv", "tensors", "layers", "tokens", "metrics"};
-static const char *const generate_keys[] = {"generate", "vectors", "dim", "seed", "metrics"};
-static const char *const file_keys[] = {"vectors", "rows", "metrics"};
-static const char *const embeddings_keys[] = {"embeddings", "vectors", "metrics"};
+static const char *const kv_keys[] = {"kv", "tensors", "layers", "tokens", "metrics", "seeds_at_most"};
+static const char *const generate_keys[] = {"generate", "vectors", "dim", "seed", "metrics", "seeds_at_most"};
+static const char *const file_keys[] = {"vectors", "rows", "metrics", "seeds_at_most"};
+static const char *const embeddings_keys[] = {"embeddings", "vectors", "metrics", "seeds_at_most"};
 
 static int add(struct fq_sweep *sweep, const struct fq_sweep_data *item, struct fq_error *err) {
     struct fq_sweep_data *grown = realloc(sweep->data, (sweep->n_data + 1) * sizeof *grown);
@@ -51,10 +51,13 @@ static int set_what(struct fq_tree *tree, const yaml_node_t *node, const char *k
     return 0;
 }
 
-static int read_metrics(struct fq_tree *tree, const yaml_node_t *item, const struct fq_sweep *sweep,
-                        struct fq_sweep_data *d, struct fq_error *err) {
-    const yaml_node_t *list = fq_tree_get(tree, item, "metrics");
+/* What every kind of entry may narrow: the metrics, and how many of each instance's seeds run here. */
+static int read_narrowing(struct fq_tree *tree, const yaml_node_t *item, const struct fq_sweep *sweep,
+                          struct fq_sweep_data *d, struct fq_error *err) {
+    const yaml_node_t *list = fq_tree_get(tree, item, "metrics"), *most = fq_tree_get(tree, item, "seeds_at_most");
     d->metrics = sweep->metrics;
+    if (most)
+        FQ_TRY(fq_tree_number(tree, most, "seeds_at_most", 1, MAX_ROWS, &d->seeds_at_most, err));
     if (!list)
         return 0;
     FQ_TRY(fq_sweep_read_metrics(tree, list, &d->metrics, err));
@@ -77,9 +80,9 @@ static int read_rows(struct fq_tree *tree, const yaml_node_t *node, const char *
 static int read_kv(struct fq_tree *tree, const yaml_node_t *item, struct fq_sweep *sweep, struct fq_error *err) {
     struct fq_sweep_data d = {.source = FQ_SOURCE_KV, .key = true, .value = true, .line = fq_tree_line(item)};
     const yaml_node_t *tensors = fq_tree_get(tree, item, "tensors"), *layers = fq_tree_get(tree, item, "layers");
-    FQ_TRY(fq_sweep_known_keys(tree, item, "a kv entry", kv_keys, 5, err));
+    FQ_TRY(fq_sweep_known_keys(tree, item, "a kv entry", kv_keys, 6, err));
     FQ_TRY(set_what(tree, fq_tree_get(tree, item, "kv"), "kv", &d, err));
-    FQ_TRY(read_metrics(tree, item, sweep, &d, err));
+    FQ_TRY(read_narrowing(tree, item, sweep, &d, err));
     if (tensors)
         FQ_TRY(fq_sweep_read_tensors(tree, tensors, &d.key, &d.value, err));
     FQ_TRY(read_rows(tree, fq_tree_get(tree, item, "tokens"), "tokens", &d.rows, err));
@@ -129,9 +132,9 @@ static int read_generate(struct fq_tree *tree, const yaml_node_t *item, struct f
     struct fq_sweep_data d = {.source = FQ_SOURCE_GENERATE, .key = true, .line = fq_tree_line(item), .seed = 1};
     const yaml_node_t *kind = fq_tree_get(tree, item, "generate"), *vectors = fq_tree_get(tree, item, "vectors"),
                       *dim = fq_tree_get(tree, item, "dim"), *seed = fq_tree_get(tree, item, "seed");
-    FQ_TRY(fq_sweep_known_keys(tree, item, "a generate entry", generate_keys, 5, err));
+    FQ_TRY(fq_sweep_known_keys(tree, item, "a generate entry", generate_keys, 6, err));
     FQ_TRY(set_what(tree, kind, "generate", &d, err));
-    FQ_TRY(read_metrics(tree, item, sweep, &d, err));
+    FQ_TRY(read_narrowing(tree, item, sweep, &d, err));
     FQ_TRY(check_generator(tree, kind, d.what, err));
     if (!vectors || !dim)
         return fq_tree_fail(tree, item, err,
@@ -164,9 +167,9 @@ static int read_generate(struct fq_tree *tree, const yaml_node_t *item, struct f
 
 static int read_file(struct fq_tree *tree, const yaml_node_t *item, struct fq_sweep *sweep, struct fq_error *err) {
     struct fq_sweep_data d = {.source = FQ_SOURCE_FILE, .key = true, .line = fq_tree_line(item)};
-    FQ_TRY(fq_sweep_known_keys(tree, item, "a vectors entry", file_keys, 3, err));
+    FQ_TRY(fq_sweep_known_keys(tree, item, "a vectors entry", file_keys, 4, err));
     FQ_TRY(set_what(tree, fq_tree_get(tree, item, "vectors"), "vectors", &d, err));
-    FQ_TRY(read_metrics(tree, item, sweep, &d, err));
+    FQ_TRY(read_narrowing(tree, item, sweep, &d, err));
     FQ_TRY(read_rows(tree, fq_tree_get(tree, item, "rows"), "rows", &d.rows, err));
     snprintf(d.name, sizeof d.name, "%.100s", base_name(d.what));
     if (d.rows)
@@ -179,9 +182,9 @@ static int read_embeddings(struct fq_tree *tree, const yaml_node_t *item, struct
                            struct fq_error *err) {
     struct fq_sweep_data d = {.source = FQ_SOURCE_EMBEDDINGS, .key = true, .line = fq_tree_line(item)};
     const yaml_node_t *vectors = fq_tree_get(tree, item, "vectors");
-    FQ_TRY(fq_sweep_known_keys(tree, item, "an embeddings entry", embeddings_keys, 3, err));
+    FQ_TRY(fq_sweep_known_keys(tree, item, "an embeddings entry", embeddings_keys, 4, err));
     FQ_TRY(set_what(tree, fq_tree_get(tree, item, "embeddings"), "embeddings", &d, err));
-    FQ_TRY(read_metrics(tree, item, sweep, &d, err));
+    FQ_TRY(read_narrowing(tree, item, sweep, &d, err));
     uint64_t *counts = NULL;
     size_t n = 0;
     if (vectors)

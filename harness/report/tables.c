@@ -318,7 +318,7 @@ static int speed_stage(const struct fq_estimates *e, const struct fq_scope *scop
         size_t c = 2;
         put_estimate(&row->cell[c], time);
         if (fq_time_is_impossible(time, floor))
-            note(&row->cell[c], "below its floor: impossible unless cached");
+            note(&row->cell[c], "below its floor: impossible");
         put_estimate(&row->cell[c + 1], fq_estimate_of(e, scope, s, moved));
         put_estimate(&row->cell[c + 2], floor);
         put_estimate(&row->cell[c + 3], fq_estimate_of(e, scope, s, over));

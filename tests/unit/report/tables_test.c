@@ -107,7 +107,7 @@ static void flags_become_words(void **state) {
         row_named(table_named(&t, "model-tiny-noise-keys-and-values"), "alpha bits=4 scale=raw");
     assert_string_equal(m->cell[3].note, "below noise floor");
     const struct fq_table_row *s = row_named(table_named(&t, "speed-sphere-512x64-vectors"), "alpha bits=2 scale=raw");
-    assert_string_equal(s->cell[2].note, "below its floor: impossible unless cached");
+    assert_string_equal(s->cell[2].note, "below its floor: impossible");
     fq_tables_free(&t);
     fq_estimates_free(&e);
 }
