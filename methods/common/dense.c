@@ -32,7 +32,11 @@ static double dot(const double *a, const double *b, size_t n) {
 }
 
 void fq_dense_haar(fq_gaussian_source *gaussian, uint64_t key, size_t d, float *m, double *scratch) {
-    gaussian(key, 0, d * d, scratch);
+    fq_dense_haar_at(gaussian, key, 0, d, m, scratch);
+}
+
+void fq_dense_haar_at(fq_gaussian_source *gaussian, uint64_t key, uint64_t first, size_t d, float *m, double *scratch) {
+    gaussian(key, first, d * d, scratch);
     for (size_t j = 0; j < d; j++) {
         double *column = scratch + j * d;
         /* R_jj is this norm, hence positive: the sign fix needs no step of its own. */

@@ -17,6 +17,8 @@ void fq_dense_gaussian(fq_gaussian_source *gaussian, uint64_t key, size_t d, flo
 /* The Q factor of the same Gaussian matrix with R_jj > 0, which makes Q Haar distributed (methods.md 8.1). In double by
  * modified Gram-Schmidt, stored as float. scratch: d*d doubles. */
 void fq_dense_haar(fq_gaussian_source *gaussian, uint64_t key, size_t d, float *m, double *scratch);
+/* The same from the d*d values of the stream that begin at number `first`: blocks of one sketch. */
+void fq_dense_haar_at(fq_gaussian_source *gaussian, uint64_t key, uint64_t first, size_t d, float *m, double *scratch);
 
 /* y[d] = A x[d] and y[d] = A^T x[d]; y does not overlap x. */
 void fq_dense_apply(const float *m, size_t d, const float *x, float *y);
