@@ -13,7 +13,8 @@ trap 'rm -rf "$out"' EXIT
 "$fairquant" report "$out/smoke.h5" --out "$out/report"
 rows=$(wc -l <"$out/report/cells.csv")
 [ "$rows" -gt 20 ] || { echo "smoke: the report holds only $rows rows" >&2; exit 1; }
-head -n 1 "$out/report/cells.csv" | grep -q '^data,model,tensor,method,parameters,nominal_bits,rate_bits,metric,value,low,high,unit,n,seed_count,verdict_flags' ||
+IFS= read -r header <"$out/report/cells.csv"
+grep -q '^data,model,tensor,method,parameters,nominal_bits,rate_bits,metric,value,low,high,unit,n,seed_count,verdict_flags' <<<"$header" ||
     { echo "smoke: cells.csv lacks its columns" >&2; exit 1; }
 grep -q 'class' "$out/report/index.html"
 echo "smoke: $rows rows"

@@ -28,5 +28,5 @@ if grep -rniE 'example' methods/absmax; then echo "the copy still speaks of the 
 block c 1 >plugin.c
 block sh 6 | sed -n '/^cc /,/-lm$/p' >plugin.sh
 bash -e plugin.sh
-nm -D --defined-only absmax.so | grep -q ' fq_plugin$' || { echo "absmax.so exports no fq_plugin"; exit 1; }
+grep -q ' fq_plugin$' <<<"$(nm -D --defined-only absmax.so)" || { echo "absmax.so exports no fq_plugin"; exit 1; }
 echo "the page leads to a tested method and to a plug-in"

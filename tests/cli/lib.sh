@@ -24,7 +24,8 @@ expect() {
     [ "$status" = "$want" ] || { fail "exit $status instead of $want from: $*"; tail -n 8 "$dir/err.txt" >&2; }
     local p
     for p in "${patterns[@]}"; do
-        cat "$dir/err.txt" "$dir/out.txt" | grep -qiE -- "$p" || { fail "'$p' is missing in what this says: $*"; tail -n 8 "$dir/err.txt" >&2; }
+        grep -qiE -- "$p" "$dir/err.txt" "$dir/out.txt" || # no pipe: grep -q closes it early, and pipefail would take that for a miss
+            { fail "'$p' is missing in what this says: $*"; tail -n 8 "$dir/err.txt" >&2; }
     done
     if [ "$want" = 2 ]; then
         [ -s "$dir/err.txt" ] || fail "exit 2 without a sentence: $*"
