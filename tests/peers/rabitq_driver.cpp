@@ -4,8 +4,10 @@
 //   rabitq_driver split     BITS FASTER D VECTORS.f32 OUT.bin     one record a vector: BinDataMap, then ExDataMap
 //   rabitq_driver scalar    BITS FASTER D VECTORS.f32 OUT.bin     one record a vector: D codes of one byte, delta, vl
 //   rabitq_driver constant  BITS D                                prints t_const of faster_config
+//   rabitq_driver rotate    D FLIPS.bin VECTORS.f32 OUT.f32       FhtKacRotator with these sign bits, rows of the padded D
 // FASTER is 0 (search per vector) or 1 (the constant). Centroid 0, metric inner product, vectors as they are.
 #include "rabitqlib/quantization/rabitq.hpp"
+#include "rabitqlib/utils/rotator.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -36,6 +38,26 @@ int main(int argc, char **argv) {
         std::printf("%.17g\n", quant::faster_config(std::strtoul(argv[3], nullptr, 10),
                                                     std::strtoul(argv[2], nullptr, 10)).t_const);
         return 0;
+    }
+    if (form == "rotate" && argc == 6) {
+        const size_t dim = std::strtoul(argv[2], nullptr, 10), padded = (dim + 63) / 64 * 64;
+        std::vector<char> flips(4 * padded / 8);
+        FILE *in = std::fopen(argv[3], "rb");
+        if (!in || std::fread(flips.data(), 1, flips.size(), in) != flips.size())
+            return 2;
+        std::fclose(in);
+        rotator_impl::FhtKacRotator rotator(dim, padded);
+        rotator.load(flips.data());
+        const std::vector<float> rows = read_floats(argv[4]);
+        std::vector<float> rotated(padded);
+        FILE *to = std::fopen(argv[5], "wb");
+        if (!to)
+            return 2;
+        for (size_t v = 0; v < rows.size() / dim; v++) {
+            rotator.rotate(rows.data() + v * dim, rotated.data());
+            std::fwrite(rotated.data(), sizeof(float), padded, to);
+        }
+        return std::fclose(to) == 0 ? 0 : 2;
     }
     if (argc != 7)
         return 2;
