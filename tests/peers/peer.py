@@ -105,6 +105,13 @@ def compare_unpaired(peer, what, inputs, ours, theirs, note=""):
     return abs(a - b) <= half
 
 
+def compare_rough(peer, what, inputs, ours, theirs, margin, note=""):
+    """One draw of a random sketch on each side: means per vector, within a relative margin that is said."""
+    (a, ha), (b, hb) = mean_interval(ours), mean_interval(theirs)
+    line(peer, what, inputs, show(a, ha), show(b, hb), "agrees" if abs(b / a - 1) <= margin else "differs",
+         f"margin {100 * margin:g} %{'; ' + note if note else ''}")
+
+
 def compare_codes(peer, what, inputs, ours, theirs, allowed=0.0, note=""):
     """Rows of codes or bytes; `allowed` is the share of rows that may differ, with its reason in `note`."""
     rows = (np.asarray(ours) != np.asarray(theirs)).any(axis=1)
