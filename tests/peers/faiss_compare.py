@@ -159,26 +159,13 @@ def fastscan(d, n):
 QT = {b: getattr(faiss.ScalarQuantizer, f"QT_{b}bit_eden") for b in range(1, 9)}
 
 
-def table_distortion(levels):
-    """E (z - Q(z))^2 for z of N(0,1) and nearest levels, in closed form."""
-    levels = [float(v) for v in levels]
-    edges = [-math.inf] + [(a + b) / 2 for a, b in zip(levels, levels[1:])] + [math.inf]
-    density = lambda z: math.exp(-z * z / 2) / math.sqrt(2 * math.pi) if math.isfinite(z) else 0.0
-    below = lambda z: 0.5 * math.erfc(-z / math.sqrt(2))
-    total = 0.0
-    for c, low, high in zip(levels, edges, edges[1:]):
-        second = (low * density(low) if math.isfinite(low) else 0) - (high * density(high) if math.isfinite(high) else 0) + below(high) - below(low)
-        total += second - 2 * c * (density(low) - density(high)) + c * c * (below(high) - below(low))
-    return total
-
-
 def tables(d):
     """The Lloyd-Max tables that faiss ships, against the optimum of methods.md 1.3."""
     best = [0.363380227632, 0.117481847829, 0.034547760789, 0.009501008008, 2.504668356e-3, 6.44239665e-4, 1.63478230e-4, 4.1185083e-5]
     for bits in range(1, 9):
         index = faiss.IndexScalarQuantizer(d, QT[bits], IP)
         index.train(np.zeros((1, d), dtype=np.float32))
-        value = table_distortion(faiss.vector_to_array(index.sq.trained)[:2 ** bits])
+        value = peer.table_distortion(faiss.vector_to_array(index.sq.trained)[:2 ** bits])
         ratio = value / best[bits - 1]
         peer.line(NAME, f"Lloyd-Max table of {bits} bits: exact distortion for N(0,1)", "closed form", f"{best[bits - 1]:.8g}", f"{value:.8g}",
                   "agrees" if abs(ratio - 1) < 1e-4 else "explained" if bits == 8 else "differs", "" if bits < 8 else f"{ratio:.3f} times the optimum: not converged")

@@ -4,6 +4,7 @@ A line of the table is one JSON object in $FQ_PEER_LINES and one line of text. V
 the interval), `differs` (neither: the run fails), `explained` (differs, and the reason is checked by the script itself), `skipped`.
 """
 import json
+import math
 import os
 import subprocess
 import sys
@@ -63,6 +64,26 @@ def mean_interval(values):
     """Mean and half the 95 % interval over vectors."""
     values = np.asarray(values, dtype=np.float64)
     return values.mean(), 1.96 * values.std(ddof=1) / len(values) ** 0.5
+
+
+def density(z):
+    return math.exp(-z * z / 2) / math.sqrt(2 * math.pi) if math.isfinite(z) else 0.0
+
+
+def below(z):
+    return 0.5 * math.erfc(-z / math.sqrt(2))
+
+
+def table_distortion(levels):
+    """E (z - Q(z))^2 for z of N(0,1) and nearest levels, in closed form."""
+    levels = [float(v) for v in levels]
+    edges = [-math.inf] + [(a + b) / 2 for a, b in zip(levels, levels[1:])] + [math.inf]
+    total = 0.0
+    for c, low, high in zip(levels, edges, edges[1:]):
+        mass, first = below(high) - below(low), density(low) - density(high)
+        second = (low * density(low) if math.isfinite(low) else 0) - (high * density(high) if math.isfinite(high) else 0) + mass
+        total += second - 2 * c * first + c * c * mass
+    return total
 
 
 def line(peer, what, inputs, ours, theirs, verdict, note=""):

@@ -3,7 +3,7 @@
 # fairquant; what is not installed is skipped with its reason. Usage: tests/peers/run.sh BUILD [ggml|faiss|rabitq|turboquant|kivi ...]
 #
 # Where peers are looked for (FQ_PEERS, default ~/.cache/fairquant-peers; tests/peers/setup.sh fills it):
-#   venv/                              python3 with numpy, faiss-cpu==1.15.1, and torch (CPU) for kivi and turboquant
+#   venv/                              python3 with numpy and faiss-cpu==1.15.1; torch (CPU) for kivi and turboquant here or in torch-python
 #   RaBitQ-Library/                    VectorDB-NTU/RaBitQ-Library, commit 7c2d0d7
 #   rabitq-turboquant-comparison/      VectorDB-NTU/rabitq-turboquant-comparison, commit bd31296
 #   KIVI/                              jy-yuan/KIVI, commit 876b4d2
@@ -17,6 +17,8 @@ wanted=${*:-ggml faiss rabitq turboquant kivi}
 peers=${FQ_PEERS:-$HOME/.cache/fairquant-peers}
 python=$peers/venv/bin/python
 [ -x "$python" ] || python=python3
+torch_python=$peers/torch-python # any program that runs a python with torch and numpy; else the one above
+[ -x "$torch_python" ] || torch_python=$python
 export FQ_PEER=$build/peers/fq_peer FQ_PEERS=$peers
 export FQ_PEER_LINES=${FQ_PEER_LINES:-$build/peers/lines.jsonl}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} PYTHONDONTWRITEBYTECODE=1
@@ -28,7 +30,7 @@ skip() {
     printf 'skipped   %s: %s\n' "$1" "$2"
     printf '{"peer": "%s", "what": "all", "inputs": "", "ours": "-", "theirs": "-", "verdict": "skipped", "note": "%s"}\n' "$1" "$2" >>"$FQ_PEER_LINES"
 }
-has() { "$python" -c "import $1" 2>/dev/null; }
+has() { "${2:-$python}" -c "import $1" 2>/dev/null; }
 commit_of() { git -C "$1" rev-parse --short=7 HEAD 2>/dev/null || cat "$1/COMMIT" 2>/dev/null || echo "commit unknown"; }
 ours() { # ours NAME SOURCE: links a driver of this folder with our methods
     ${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -O2 -ffp-contract=off -I. "$2" "$build/methods/registry.o" "$build/libfq_methods.a" \
@@ -68,14 +70,14 @@ rabitq() {
 turboquant() {
     local source=$peers/rabitq-turboquant-comparison
     [ -f "$source/accuracy/turbo_quant.py" ] || { skip "TurboQuant release" "no checkout in $source"; return; }
-    has torch || { skip "TurboQuant release" "no module torch in $python"; return; }
-    FQ_TURBOQUANT=$source/accuracy FQ_TURBOQUANT_COMMIT=$(commit_of "$source") "$python" tests/peers/turboquant_compare.py || failed=1
+    has torch "$torch_python" || { skip "TurboQuant release" "no module torch in $torch_python"; return; }
+    FQ_TURBOQUANT=$source/accuracy FQ_TURBOQUANT_COMMIT=$(commit_of "$source") "$torch_python" tests/peers/turboquant_compare.py || failed=1
 }
 kivi() {
     local source=$peers/KIVI
     [ -f "$source/quant/new_pack.py" ] || { skip KIVI "no checkout in $source"; return; }
-    has torch || { skip KIVI "no module torch in $python"; return; }
-    FQ_KIVI=$source FQ_KIVI_COMMIT=$(commit_of "$source") "$python" tests/peers/kivi_compare.py || failed=1
+    has torch "$torch_python" || { skip KIVI "no module torch in $torch_python"; return; }
+    FQ_KIVI=$source FQ_KIVI_COMMIT=$(commit_of "$source") "$torch_python" tests/peers/kivi_compare.py || failed=1
 }
 
 ours fq_peer tests/peers/fq_peer.c || exit 2

@@ -8,7 +8,8 @@ cd "$peers" || exit 2
 [ -x venv/bin/python ] || python3 -m venv venv
 venv/bin/pip install --quiet numpy h5py "faiss-cpu==1.15.1" || echo "no faiss-cpu: the comparison with faiss will be skipped"
 venv/bin/python -c "import torch" 2>/dev/null ||
-    echo "no torch in $peers/venv: KIVI and the TurboQuant release will be skipped; any CPU build of torch will do (Debian: python3-torch, with a venv that sees system packages)"
+    [ -x torch-python ] ||
+    echo "no torch in $peers/venv: KIVI and the TurboQuant release will be skipped; any CPU build of torch will do (Debian: python3-torch), named by $peers/torch-python"
 checkout() { # checkout OWNER NAME COMMIT
     [ -d "$2" ] && return
     git clone --quiet "https://github.com/$1/$2" "$2" 2>/dev/null && git -C "$2" checkout --quiet "$3" ||
