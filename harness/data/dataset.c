@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 
 const char *fq_matrix_name(enum fq_matrix which) {
-    static const char *const names[FQ_MATRICES] = {"key", "value", "query"};
+    static const char *const names[FQ_MATRICES + 1] = {"key", "value", "query", "key_bias"};
     return names[which];
 }
 
@@ -179,9 +179,10 @@ static int read_rows(struct fq_dataset *set, enum fq_matrix which, size_t layer,
                      float *out, struct fq_error *err) {
     const struct fq_dataset_info *info = &set->info;
     size_t heads = which == FQ_MATRIX_QUERY ? info->heads : info->kv_heads;
-    size_t rows = which == FQ_MATRIX_QUERY ? info->n_queries : info->n;
+    size_t rows = which == FQ_MATRIX_QUERY ? info->n_queries : which == FQ_MATRIX_KEY_BIAS ? info->context : info->n;
     const char *name = fq_matrix_name(which);
-    if ((which == FQ_MATRIX_VALUE && !info->has_value) || (which == FQ_MATRIX_QUERY && !info->has_query))
+    if ((which == FQ_MATRIX_VALUE && !info->has_value) || (which == FQ_MATRIX_QUERY && !info->has_query) ||
+        (which == FQ_MATRIX_KEY_BIAS && !info->has_key_bias))
         return fq_fail(err, FQ_USAGE, "'%s' holds no %s vectors; choose another tensor or another data set", set->path,
                        name);
     if (layer >= info->layers || head >= heads)
@@ -214,4 +215,9 @@ int fq_dataset_rows(struct fq_dataset *set, enum fq_tensor tensor, size_t layer,
 int fq_dataset_queries(struct fq_dataset *set, size_t layer, size_t head, size_t first, size_t n, float *out,
                        struct fq_error *err) {
     return read_rows(set, FQ_MATRIX_QUERY, layer, head, first, n, out, err);
+}
+
+int fq_dataset_key_bias(struct fq_dataset *set, size_t layer, size_t kv_head, size_t first, size_t n, float *out,
+                        struct fq_error *err) {
+    return read_rows(set, FQ_MATRIX_KEY_BIAS, layer, kv_head, first, n, out, err);
 }

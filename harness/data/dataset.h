@@ -29,6 +29,7 @@ struct fq_dataset_info {
     size_t n_queries; /* rows of each query matrix */
     size_t context;   /* KV: attention windows are [k context, (k+1) context); n when the capture was one window */
     bool has_value, has_query;
+    bool has_key_bias; /* KV: what the model's key bias adds to each key is stored apart */
 };
 
 struct fq_dataset;
@@ -58,6 +59,11 @@ int fq_dataset_rows(struct fq_dataset *set, enum fq_tensor tensor, size_t layer,
 int fq_dataset_queries(struct fq_dataset *set, size_t layer, size_t head, size_t first, size_t n, float *out,
                        struct fq_error *err);
 
+/* What the model's key bias b adds to the keys at positions [first, first + n) of a window, out[n][dim]: RoPE_p(b), or
+ * b where keys are stored before RoPE. FQ_USAGE without has_key_bias. */
+int fq_dataset_key_bias(struct fq_dataset *set, size_t layer, size_t kv_head, size_t first, size_t n, float *out,
+                        struct fq_error *err);
+
 /* 0, or FQ_USAGE and "what: vector V, coordinate C is NaN" for the first value that is not finite. x[n][dim]. */
 int fq_check_finite(const char *what, const float *x, size_t n, size_t dim, struct fq_error *err);
 
@@ -73,6 +79,8 @@ int fq_kv_writer_open(const char *path, const struct fq_kv_attributes *a, struct
 /* rows[n][heads_of_that_tensor][dim]; which: 0 key, 1 value, 2 query. Any order of layers, rows in order. */
 int fq_kv_writer_rows(struct fq_kv_writer *w, int which, size_t layer, size_t first, size_t n, const float *rows,
                       struct fq_error *err);
+/* Optional, once: bias[layers][kv_heads][context][dim], kept as float32 whatever the rest is. */
+int fq_kv_writer_key_bias(struct fq_kv_writer *w, const float *bias, struct fq_error *err);
 int fq_kv_writer_commit(struct fq_kv_writer *w,
                         struct fq_error *err); /* checks that all is written; renames; frees w */
 void fq_kv_writer_abort(struct fq_kv_writer *w);

@@ -8,8 +8,9 @@
 
 #include <hdf5.h>
 
-enum fq_matrix { FQ_MATRIX_KEY, FQ_MATRIX_VALUE, FQ_MATRIX_QUERY, FQ_MATRICES };
-const char *fq_matrix_name(enum fq_matrix which); /* "key" "value" "query" */
+/* The matrices with a row for each token, and one with a row for each position of a window. */
+enum fq_matrix { FQ_MATRIX_KEY, FQ_MATRIX_VALUE, FQ_MATRIX_QUERY, FQ_MATRICES, FQ_MATRIX_KEY_BIAS = FQ_MATRICES };
+const char *fq_matrix_name(enum fq_matrix which); /* "key" "value" "query" "key_bias" */
 
 /* Rows of one matrix as float32, inside bounds that the caller checked. */
 struct fq_source {

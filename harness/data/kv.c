@@ -1,8 +1,9 @@
 /* KV sets: keys, values and queries dumped from a language model, in HDF5 (schema fairquant/kv/1, docs/formats.md).
  *
- * /layer_%03d/{key,value} [kv_head][token][dim] and /layer_%03d/query [head][token][dim], float16 or float32. All
- * shapes are checked when the set is opened, so that a sweep of an hour does not stumble over layer 29. Rows are read
- * in slices. Files come from any engine: attributes are read in either string kind. */
+ * /layer_%03d/{key,value} [kv_head][token][dim] and /layer_%03d/query [head][token][dim], float16 or float32;
+ * optionally /layer_%03d/key_bias [kv_head][position][dim] with a row for each position of a window. All shapes are
+ * checked when the set is opened, so that a sweep of an hour does not stumble over layer 29. Rows are read in slices.
+ * Files come from any engine: attributes are read in either string kind. */
 #include "harness/data/dataset_internal.h"
 
 #include <stdio.h>
@@ -98,7 +99,7 @@ static int check_matrix(const struct kv *kv, const char *name, const hsize_t exp
     if (m.size[0] != expected[0] || m.size[1] != expected[1] || m.size[2] != expected[2])
         return fq_fail(err, FQ_USAGE,
                        "'%s': '%s' has shape [%llu][%llu][%llu], expected [%llu][%llu][%llu] (heads, n_tokens, dim, as "
-                       "in layer 0)",
+                       "in layer 0; key_bias: context instead of n_tokens)",
                        kv->path, name, (unsigned long long)m.size[0], (unsigned long long)m.size[1],
                        (unsigned long long)m.size[2], (unsigned long long)expected[0], (unsigned long long)expected[1],
                        (unsigned long long)expected[2]);
@@ -118,6 +119,7 @@ static int read_shape(const struct kv *kv, struct fq_dataset_info *info, struct 
     info->dim = (size_t)m.size[2];
     info->has_value = exists(kv, "/layer_000/value");
     info->has_query = exists(kv, "/layer_000/query");
+    info->has_key_bias = exists(kv, "/layer_000/key_bias");
     if (info->has_query) {
         FQ_TRY(fq_h5_matrix_open(kv->file, kv->path, "/layer_000/query", 3, &m, err));
         fq_h5_matrix_close(&m);
@@ -144,13 +146,15 @@ static int check_layers(const struct kv *kv, struct fq_dataset_info *info, struc
                            info->layers - 1);
         if (layer == 0)
             FQ_TRY(read_shape(kv, info, err));
-        for (int which = 0; which < FQ_MATRICES; which++) {
+        for (int which = 0; which <= FQ_MATRIX_KEY_BIAS; which++) {
             int wanted = which == FQ_MATRIX_KEY || (which == FQ_MATRIX_VALUE && info->has_value) ||
-                         (which == FQ_MATRIX_QUERY && info->has_query);
+                         (which == FQ_MATRIX_QUERY && info->has_query) ||
+                         (which == FQ_MATRIX_KEY_BIAS && info->has_key_bias);
             if (!wanted)
                 continue;
             matrix_path(name, sizeof name, layer, (enum fq_matrix)which);
-            const hsize_t expected[3] = {which == FQ_MATRIX_QUERY ? info->heads : info->kv_heads, info->n, info->dim};
+            const hsize_t expected[3] = {which == FQ_MATRIX_QUERY ? info->heads : info->kv_heads,
+                                         which == FQ_MATRIX_KEY_BIAS ? info->context : info->n, info->dim};
             FQ_TRY(check_matrix(kv, name, expected, err));
         }
     }

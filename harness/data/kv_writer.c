@@ -14,7 +14,7 @@
 struct fq_kv_writer {
     hid_t file;
     char path[4096], temporary[4096];
-    size_t layers, heads[FQ_MATRICES], dim, tokens;
+    size_t layers, heads[FQ_MATRICES], dim, tokens, context;
     int half;
     size_t *written[FQ_MATRICES]; /* rows so far, per layer */
     void *turned;                 /* one slice as [head][n][dim] in the stored type */
@@ -130,6 +130,7 @@ int fq_kv_writer_open(const char *path, const struct fq_kv_attributes *a, struct
                                .heads = {a->kv_heads, a->kv_heads, a->heads},
                                .dim = a->dim,
                                .tokens = a->tokens,
+                               .context = a->context,
                                .half = a->half};
     (void)snprintf(w->path, sizeof w->path, "%s", path);
     int code = check_space(w, err);
@@ -222,6 +223,27 @@ int fq_kv_writer_rows(struct fq_kv_writer *w, int which, size_t layer, size_t fi
     if (failed)
         return cannot(w, "a slice was not written", err);
     *written += n;
+    return FQ_OK;
+}
+
+int fq_kv_writer_key_bias(struct fq_kv_writer *w, const float *bias, struct fq_error *err) {
+    const size_t heads = w->heads[FQ_MATRIX_KEY], values = heads * w->context * w->dim;
+    const hsize_t size[3] = {heads, w->context, w->dim};
+    FQ_TRY(fq_check_finite("key bias", bias, w->layers * heads * w->context, w->dim, err));
+    for (size_t layer = 0; layer < w->layers; layer++) {
+        char name[48];
+        (void)snprintf(name, sizeof name, "/layer_%03zu/%s", layer, fq_matrix_name(FQ_MATRIX_KEY_BIAS));
+        errno = 0;
+        hid_t space = H5Screate_simple(3, size, NULL);
+        hid_t matrix = H5Dcreate2(w->file, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        int failed =
+            matrix < 0 || H5Dwrite(matrix, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, bias + layer * values) < 0;
+        (void)H5Sclose(space);
+        if (matrix >= 0 && H5Dclose(matrix) < 0)
+            failed = 1;
+        if (failed)
+            return cannot(w, "the key bias was not written", err);
+    }
     return FQ_OK;
 }
 

@@ -50,6 +50,12 @@ typedef int fq_model_hook(void *arg, enum fq_hook_tensor which, size_t layer, si
 int fq_model_eval(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook, void *arg,
                   size_t logits_from, float *logits, struct fq_error *err);
 
+/* What the bias b of the keys adds to each key that the cache stores, RoPE_p(b) for positions p < n of a window:
+ * out[layers][kv_heads][n][dim]. Taken from the graph itself, by evaluating it with nothing but biases in the keys, so
+ * that every RoPE of every model is the model's own. FQ_USAGE: no key bias, or something between bias and cache that is
+ * not linear (a norm). */
+int fq_model_key_bias(struct fq_model *model, size_t n, float *out, struct fq_error *err);
+
 int32_t fq_model_bos(const struct fq_model *model); /* -1: none */
 
 /* Time spent inside hooks, and in all of fq_model_eval, since the last call of this function. */

@@ -57,6 +57,11 @@ int fq_model_eval(struct fq_model *model, const int32_t *tokens, size_t n, fq_mo
     return absent(err);
 }
 
+int fq_model_key_bias(struct fq_model *model, size_t n, float *out, struct fq_error *err) {
+    (void)model, (void)n, (void)out;
+    return absent(err);
+}
+
 int32_t fq_model_bos(const struct fq_model *model) {
     (void)model;
     return -1;

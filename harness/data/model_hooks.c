@@ -8,6 +8,9 @@
  * hooked in later graphs. There each cache write and product is checked again: if it reads anything else than what the
  * hook saw, the evaluation stops, so a tensor can be neither missed nor hooked twice.
  *
+ * The same walk goes on from each key to the node that its bias is added to, if there is one, so that an evaluation can
+ * put zeros there and see what the bias alone becomes.
+ *
  * This file must not know anything of codecs or captures. */
 #include "harness/data/model_internal.h"
 
@@ -25,7 +28,8 @@ int fq_hooks_init(struct fq_hooks *h, size_t layers, struct fq_error *err) {
     h->layers = layers;
     h->site = calloc(3 * layers, sizeof *h->site);
     h->shape = calloc(layers, sizeof *h->shape);
-    if (!h->site || !h->shape)
+    h->product = calloc(layers, sizeof *h->product);
+    if (!h->site || !h->shape || !h->product)
         return fq_fail(err, FQ_FAILED, "out of memory for the hooks of %zu layers", layers);
     return 0;
 }
@@ -33,6 +37,7 @@ int fq_hooks_init(struct fq_hooks *h, size_t layers, struct fq_error *err) {
 void fq_hooks_free(struct fq_hooks *h) {
     free(h->site);
     free(h->shape);
+    free(h->product);
     free(h->seen);
     free(h->copy);
     memset(h, 0, sizeof *h);
@@ -102,14 +107,39 @@ static size_t data_offset(const struct ggml_tensor *source, const struct ggml_te
 
 /* ---- learning ---- */
 
+/* How to find this node again in another graph. */
+static void name_site(const struct fq_hooks *h, const struct ggml_tensor *node, struct fq_site *s) {
+    s->op = node->op;
+    memcpy(s->name, node->name, sizeof s->name);
+    s->occurrence = 0;
+    for (size_t i = 0; i < h->n_seen && h->seen[i].node != node; i++)
+        if (h->seen[i].node->op == s->op && strcmp(h->seen[i].node->name, s->name) == 0)
+            s->occurrence++;
+}
+
+/* From a key back through what is linear in it (RoPE, copies, views) to the sum of a computed node and a vector of the
+ * weights. The product is left at GGML_OP_NONE if anything else stands in between. */
+static void learn_bias(struct fq_hooks *h, size_t layer, struct ggml_tensor *key) {
+    struct ggml_tensor *t = key;
+    while ((t->op == GGML_OP_ROPE || t->op == GGML_OP_CONT) && t->src[0])
+        t = computing_node(t->src[0]);
+    if (t->op != GGML_OP_ADD || !t->src[1] || t->src[1]->op != GGML_OP_NONE || ggml_nrows(t->src[1]) != 1)
+        return;
+    struct ggml_tensor *product = computing_node(t->src[0]);
+    if (product->op == GGML_OP_NONE || product->type != GGML_TYPE_F32)
+        return;
+    h->product[layer].which = FQ_HOOK_KEY;
+    h->product[layer].layer = layer;
+    name_site(h, product, &h->product[layer]);
+}
+
 static void learn_site(struct fq_hooks *h, enum fq_hook_tensor which, size_t layer, struct ggml_tensor *source) {
     struct fq_site *s = &h->site[3 * layer + which];
     struct ggml_tensor *node = computing_node(source);
     bool again = s->op != GGML_OP_NONE;
     s->which = which;
     s->layer = layer;
-    s->op = node->op;
-    memcpy(s->name, node->name, sizeof s->name);
+    name_site(h, node, s);
     if (again) {
         fail(h, FQ_USAGE, "there are two uses", s);
         return;
@@ -122,9 +152,8 @@ static void learn_site(struct fq_hooks *h, enum fq_hook_tensor which, size_t lay
         fail(h, FQ_USAGE, "the values are padded or not computed at the use", s);
         return;
     }
-    for (size_t i = 0; i < h->n_seen && h->seen[i].node != node; i++)
-        if (h->seen[i].node->op == s->op && strcmp(h->seen[i].node->name, s->name) == 0)
-            s->occurrence++;
+    if (which == FQ_HOOK_KEY)
+        learn_bias(h, layer, node);
     s->offset = data_offset(source, node);
     source_strides(source, which, s);
 }
@@ -224,9 +253,10 @@ void fq_hooks_graph_begin(struct fq_hooks *h, fq_model_hook *hook, void *arg, si
     h->first_position = first_position;
     h->n_tokens = n_tokens;
     h->failed = false;
-    for (size_t i = 0; i < 3 * h->layers; i++) {
-        h->site[i].met = h->site[i].calls = 0;
-        h->site[i].node = NULL;
+    for (size_t i = 0; i < 4 * h->layers; i++) {
+        struct fq_site *s = i < 3 * h->layers ? &h->site[i] : &h->product[i - 3 * h->layers];
+        s->met = s->calls = 0;
+        s->node = NULL;
     }
 }
 
@@ -236,6 +266,10 @@ int fq_hooks_graph_end(struct fq_hooks *h, struct fq_error *err) {
             if (h->site[i].calls != 1)
                 fail(h, FQ_FAILED, h->site[i].calls ? "there was more than one hook" : "there was no hook",
                      &h->site[i]);
+    if (h->hook && h->zero_products)
+        for (size_t i = 0; i < h->layers && !h->failed; i++)
+            if (h->product[i].calls != 1)
+                fail(h, FQ_FAILED, "the product under the bias was not found once", &h->product[i]);
     h->hook = NULL;
     if (!h->failed)
         return 0;
@@ -302,8 +336,9 @@ static bool ask_node(struct fq_hooks *h, struct ggml_tensor *t) {
     else if (product(h, t, "kq-", &layer))
         check_use(h, &h->site[3 * layer + FQ_HOOK_QUERY], t->src[1]);
     bool wanted = false;
-    for (size_t i = 0; i < 3 * h->layers; i++) {
-        struct fq_site *s = &h->site[i];
+    const size_t sites = (h->zero_products ? 4 : 3) * h->layers;
+    for (size_t i = 0; i < sites; i++) {
+        struct fq_site *s = i < 3 * h->layers ? &h->site[i] : &h->product[i - 3 * h->layers];
         if (s->op == t->op && strcmp(s->name, t->name) == 0 && s->met++ == s->occurrence) {
             s->node = t;
             wanted = true;
@@ -327,6 +362,11 @@ bool fq_hooks_callback(struct ggml_tensor *t, bool ask, void *arg) {
         /* After a failure every node is asked to stop, and the second call refuses to go on. */
         go = h->failed || ask_node(h, t);
     } else {
+        for (size_t i = 0; h->zero_products && i < h->layers; i++)
+            if (h->product[i].node == t) {
+                memset(t->data, 0, ggml_nbytes(t));
+                h->product[i].calls++;
+            }
         for (size_t i = 0; i < 3 * h->layers && !h->failed; i++)
             if (h->site[i].node == t && h->site[i].calls++ == 0 && call_hook(h, &h->site[i]) != 0)
                 h->failed = true;

@@ -39,6 +39,7 @@ struct fq_seen_node {
 struct fq_hooks {
     struct fq_site *site; /* [3 layers], index 3 layer + which; op GGML_OP_NONE until learned */
     struct fq_layer_shape *shape;
+    struct fq_site *product; /* [layers]: what the key bias is added to; op GGML_OP_NONE if none is, or not linearly */
     size_t layers, dim, heads, kv_heads;
     bool learning, failed;
     struct fq_error error;
@@ -55,6 +56,7 @@ struct fq_hooks {
     float *copy; /* for tensors that are not dense; grown when needed */
     size_t copy_room;
     uint64_t ns;
+    bool zero_products; /* the keys become what the bias alone makes of them */
 };
 
 struct fq_model {

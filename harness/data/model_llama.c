@@ -296,6 +296,47 @@ int fq_model_eval(struct fq_model *model, const int32_t *tokens, size_t n, fq_mo
     return code;
 }
 
+/* ---- the key bias ---- */
+
+struct bias_table {
+    float *out; /* [layers][kv_heads][n][dim] */
+    size_t n;
+};
+
+static int keep_keys(void *arg, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
+                     size_t n_heads, size_t dim, float *data, struct fq_error *err) {
+    const struct bias_table *b = arg;
+    (void)err;
+    if (which != FQ_HOOK_KEY)
+        return 0;
+    for (size_t t = 0; t < n_tokens; t++)
+        for (size_t k = 0; k < n_heads; k++)
+            memcpy(b->out + ((layer * n_heads + k) * b->n + first_position + t) * dim, data + (t * n_heads + k) * dim,
+                   dim * sizeof *data);
+    return 0;
+}
+
+int fq_model_key_bias(struct fq_model *model, size_t n, float *out, struct fq_error *err) {
+    if (!model->info.key_bias)
+        return fq_fail(err, FQ_USAGE, "%s has no bias on its keys, so there is no rope-bias to take off them",
+                       model->info.name);
+    for (size_t layer = 0; layer < model->info.layers; layer++)
+        if (model->hooks.product[layer].op == GGML_OP_NONE)
+            return fq_fail(err, FQ_USAGE,
+                           "%s, layer %zu: something that is not linear, such as a norm, stands between the key bias "
+                           "and the cache, so the bias cannot be taken off the keys",
+                           model->info.name, layer);
+    int32_t *tokens = calloc(n, sizeof *tokens); /* which ones does not matter: none of them reaches a key */
+    if (!tokens)
+        return fq_fail(err, FQ_FAILED, "out of memory for %zu tokens", n);
+    struct bias_table b = {out, n};
+    model->hooks.zero_products = true;
+    int code = fq_model_eval(model, tokens, n, keep_keys, &b, n, NULL, err);
+    model->hooks.zero_products = false;
+    free(tokens);
+    return code;
+}
+
 void fq_model_times(struct fq_model *model, uint64_t *hook_ns, uint64_t *eval_ns) {
     *hook_ns = model->hooks.ns;
     *eval_ns = model->eval_ns;

@@ -155,6 +155,29 @@ static int run_windows(const struct options *o, struct fq_model *model, int32_t 
     return 0;
 }
 
+/* What the key bias adds is stored beside the keys. A model whose bias cannot be told apart is captured without. */
+static int write_bias(const struct options *o, struct fq_model *model, struct fq_kv_writer *writer,
+                      struct fq_error *err) {
+    const struct fq_model_info *info = fq_model_info(model);
+    if (!info->key_bias)
+        return 0;
+    float *bias = malloc(info->layers * info->kv_heads * o->context * info->dim * sizeof *bias);
+    if (!bias)
+        return fq_fail(err, FQ_FAILED, "out of memory for the key bias of %zu positions", o->context);
+    struct fq_error why = {0};
+    int code = fq_model_key_bias(model, o->context, bias, &why);
+    if (code == 0) {
+        code = fq_kv_writer_key_bias(writer, bias, err);
+    } else if (code == FQ_USAGE) {
+        fq_warn("the key bias is not stored: %s", why.text);
+        code = 0;
+    } else {
+        *err = why;
+    }
+    free(bias);
+    return code;
+}
+
 static int capture_tokens(const struct options *o, struct fq_model *model, int32_t *tokens, const char *corpus_sha256,
                           struct fq_error *err) {
     const struct fq_model_info *info = fq_model_info(model);
@@ -178,6 +201,8 @@ static int capture_tokens(const struct options *o, struct fq_model *model, int32
     fq_progress_begin(&c.progress, "capture", (double)o->tokens);
     int code = run_windows(o, model, tokens, &c, err);
     fq_progress_end(&c.progress);
+    if (code == 0)
+        code = write_bias(o, model, c.writer, err);
     if (code != 0) {
         fq_kv_writer_abort(c.writer);
         return code;

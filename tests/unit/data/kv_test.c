@@ -397,6 +397,42 @@ static void a_full_disk_ends_with_a_sentence_and_status_2(void **state) {
     assert_int_equal(WEXITSTATUS(status), FQ_USAGE);
 }
 
+/* One row for each position of a window, whole when the set is float16, narrowed with it. */
+static void key_bias_is_kept_as_float32(void **state) {
+    (void)state;
+    struct fq_error err = {0};
+    struct fq_kv_writer *w = NULL;
+    struct fq_dataset *set = NULL;
+    struct fq_kv_attributes a = shape;
+    enum { BIAS_ROWS = LAYERS * KV_HEADS * CONTEXT };
+    float rows[TOKENS * HEADS * DIM] = {0}, bias[BIAS_ROWS * DIM], got[CONTEXT * DIM];
+    a.half = true;
+    for (size_t i = 0; i < BIAS_ROWS * DIM; i++)
+        bias[i] = 100.0F + 1e-3F * (float)i;
+    assert_int_equal(fq_kv_writer_open(path, &a, &w, &err), 0);
+    for (size_t layer = 0; layer < LAYERS; layer++)
+        for (int which = 0; which < 3; which++)
+            assert_int_equal(fq_kv_writer_rows(w, which, layer, 0, TOKENS, rows, &err), 0);
+    assert_int_equal(fq_kv_writer_key_bias(w, bias, &err), 0);
+    assert_int_equal(fq_kv_writer_commit(w, &err), 0);
+
+    const size_t last = LAYERS - 1;
+    assert_int_equal(fq_dataset_open(path, &set, &err), 0);
+    assert_true(fq_dataset_info(set)->has_key_bias);
+    assert_int_equal(fq_dataset_key_bias(set, last, 1, 3, CONTEXT - 3, got, &err), 0);
+    assert_memory_equal(got, bias + ((last * KV_HEADS + 1) * CONTEXT + 3) * DIM, (CONTEXT - 3) * DIM * sizeof *got);
+    assert_int_equal(fq_dataset_key_bias(set, 0, 0, CONTEXT, 1, got, &err), FQ_USAGE);
+    assert_int_equal(fq_dataset_restrict(set, &last, 1, 4, &err), 0);
+    assert_int_equal(fq_dataset_key_bias(set, 0, 0, 0, 4, got, &err), 0);
+    assert_memory_equal(got, bias + last * KV_HEADS * CONTEXT * DIM, 4 * DIM * sizeof *got);
+    fq_dataset_close(set);
+
+    unlink_in_file("/layer_001/key_bias");
+    expect_refused("key_bias");
+    put_matrix("/layer_001/key_bias", KV_HEADS, TOKENS, DIM, H5T_IEEE_F32LE);
+    expect_refused("key_bias: context instead of n_tokens");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(float32_comes_back_exactly, make_folder, remove_folder),
@@ -406,6 +442,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(another_engines_file_is_read, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(missing_and_misshapen_tensors_are_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(keys_alone_are_enough, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(key_bias_is_kept_as_float32, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(nan_is_named_by_its_place, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_full_disk_ends_with_a_sentence_and_status_2, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_writer_refuses_what_it_cannot_keep, make_folder, remove_folder)};

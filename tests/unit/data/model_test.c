@@ -155,6 +155,86 @@ static void fused_projection(void **state) {
         check_kind(TINY_GPT2);
 }
 
+/* ---- the key bias ---- */
+
+struct keep {
+    float key[TINY_LAYERS][TOKENS * TINY_K];
+};
+
+static int keep_hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
+                     size_t n_heads, size_t dim, float *data, struct fq_error *err) {
+    struct keep *k = arg;
+    (void)err;
+    if (which == FQ_HOOK_KEY)
+        memcpy(k->key[layer] + first_position * n_heads * dim, data, n_tokens * n_heads * dim * sizeof *data);
+    return 0;
+}
+
+/* RoPE_p(b) by the book, in both layers: a bias depends on no token, so layer 1 can be computed, too. Without RoPE it
+ * is b at every position. */
+static void check_bias(enum tiny_kind kind) {
+    struct tiny_model tiny;
+    struct fq_error err = {0};
+    struct fq_model *model = open_tiny(&tiny, kind, 16);
+    static float bias[TINY_LAYERS * TINY_KV * TOKENS * TINY_DIM], before[TOKENS * TINY_WORDS],
+        after[TOKENS * TINY_WORDS];
+    struct keep key = {0};
+    evaluate(model, text, TOKENS, NULL, 0, before);
+    assert_int_equal(fq_model_key_bias(model, TOKENS, bias, &err), 0);
+    double worst = 0.0;
+    for (size_t layer = 0; layer < TINY_LAYERS; layer++)
+        for (size_t head = 0; head < TINY_KV; head++)
+            for (size_t p = 0; p < TOKENS; p++) {
+                char name[48];
+                double b[TINY_DIM];
+                (void)snprintf(name, sizeof name, "blk.%zu.attn_%s.bias", layer, kind == TINY_GPT2 ? "qkv" : "k");
+                const float *all = tiny_get(&tiny, name) + (kind == TINY_GPT2 ? TINY_Q : 0);
+                for (size_t i = 0; i < TINY_DIM; i++)
+                    b[i] = (double)all[head * TINY_DIM + i];
+                if (kind != TINY_GPT2)
+                    tiny_rope(&tiny, p, b);
+                const float *found = bias + ((layer * TINY_KV + head) * TOKENS + p) * TINY_DIM;
+                for (size_t i = 0; i < TINY_DIM; i++)
+                    worst = fmax(worst, fabs(b[i] - (double)found[i]));
+            }
+    assert_true(worst < 1e-4);
+
+    /* What is left of a key of layer 0 is what the weights alone make of its token. */
+    assert_int_equal(fq_model_eval(model, text, TOKENS, keep_hook, &key, TOKENS, NULL, &err), 0);
+    float *own = (float *)(uintptr_t)tiny_get(&tiny, kind == TINY_GPT2 ? "blk.0.attn_qkv.bias" : "blk.0.attn_k.bias");
+    memset(own, 0, (kind == TINY_GPT2 ? TINY_QKV : TINY_K) * sizeof *own);
+    worst = 0.0;
+    for (size_t p = 0; p < TOKENS; p++) {
+        double without[TINY_WIDTH];
+        tiny_project(&tiny, 'k', text[p], p, without);
+        for (size_t i = 0; i < TINY_K; i++) {
+            const float b = bias[(i / TINY_DIM * TOKENS + p) * TINY_DIM + i % TINY_DIM];
+            worst = fmax(worst, fabs(without[i] - (double)(key.key[0][p * TINY_K + i] - b)));
+        }
+    }
+    assert_true(worst < 1e-4);
+    evaluate(model, text, TOKENS, NULL, 0, after); /* and the model is as before */
+    assert_memory_equal(before, after, sizeof before);
+    fq_model_close(model);
+    tiny_free(&tiny);
+}
+
+static void key_bias_is_that_of_the_weights(void **state) {
+    (void)state;
+    if (!have_llama())
+        return;
+    check_bias(TINY_QWEN2);
+    check_bias(TINY_GPT2);
+    struct tiny_model tiny;
+    struct fq_error err = {0};
+    float bias[TINY_LAYERS * TINY_KV * TINY_DIM];
+    struct fq_model *model = open_tiny(&tiny, TINY_LLAMA, 16);
+    assert_int_equal(fq_model_key_bias(model, 1, bias, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "no bias on its keys"));
+    fq_model_close(model);
+    tiny_free(&tiny);
+}
+
 /* More tokens than one graph takes: hooks once per graph, logits across the seam. */
 static void window_of_two_graphs(void **state) {
     (void)state;
@@ -309,9 +389,13 @@ static void default_model(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(separate_projections), cmocka_unit_test(biased_projections),
-        cmocka_unit_test(fused_projection),     cmocka_unit_test(window_of_two_graphs),
-        cmocka_unit_test(errors_are_sentences), cmocka_unit_test(shape_and_embeddings_without_weights),
+        cmocka_unit_test(separate_projections),
+        cmocka_unit_test(biased_projections),
+        cmocka_unit_test(fused_projection),
+        cmocka_unit_test(key_bias_is_that_of_the_weights),
+        cmocka_unit_test(window_of_two_graphs),
+        cmocka_unit_test(errors_are_sentences),
+        cmocka_unit_test(shape_and_embeddings_without_weights),
         cmocka_unit_test(default_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
