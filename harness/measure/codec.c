@@ -1,5 +1,5 @@
-/* Life of a codec: open, setup, train, encode, bytes. Decode and scores are in codec_read.c, kernel calls in
- * codec_stage.c.
+/* Life of a codec: open, encode, bytes. Its shared state is filled in codec_train.c; decode and scores are in
+ * codec_read.c, kernel calls in codec_stage.c.
  *
  * How violations are seen. (1) Canaries around every block, looked at after every stage. (2) The shared state is
  * compared with a hidden copy after every stage: memory speed, so that no sampling is needed. (3) Before the first real
@@ -89,52 +89,6 @@ static int codec_new(const struct fq_codec_config *config, struct fq_codec **out
     return fq_codec_workers(c, err);
 }
 
-static void keep_shared(struct fq_codec *c) {
-    if (c->footprint.shared_bytes > 0)
-        memcpy(c->shared_copy, c->shared, c->footprint.shared_bytes);
-}
-
-bool fq_method_learns(const struct fq_method *method, const struct fq_params *params) {
-    if (method->train == NULL)
-        return false;
-    return method->needs_training != NULL ? method->needs_training(params) : !method->data_oblivious;
-}
-
-/* setup and train have scratch of their own, larger than what kernels get and gone before the first kernel runs. */
-static int fill_shared(struct fq_codec *c, struct fq_error *err) {
-    const struct fq_method *m = c->config.method;
-    const struct fq_params *p = &c->config.params;
-    const struct fq_shape *shape = &c->config.shape;
-    const bool wants_training = fq_method_learns(m, p);
-    if (wants_training && (c->config.train == NULL || c->config.n_train == 0))
-        return fq_fail(err, FQ_USAGE, "%s learns from data: it needs a training split, and none was given", m->name);
-    if (wants_training)
-        FQ_TRY(fq_check_finite("training vectors", c->config.train, c->config.n_train, shape->dim, err));
-    struct fq_arena *arena = fq_arena_new("setup");
-    if (arena == NULL)
-        return fq_fail(err, FQ_FAILED, "out of memory: setup of %s", m->name);
-    const size_t bytes = m->setup_scratch != NULL ? m->setup_scratch(p, shape) : 0;
-    void *scratch = fq_arena_take(arena, "setup scratch", bytes, err);
-    int code = scratch != NULL ? FQ_OK : err->code;
-    if (code == FQ_OK) {
-        const struct fq_streams streams = fq_streams_for(c->config.seed);
-        if (m->setup != NULL)
-            m->setup(p, shape, &streams, c->shared, scratch);
-        if (wants_training) {
-            fq_arena_poison(arena, scratch);
-            m->train(p, shape, &streams, c->config.n_train, c->config.train, c->shared, scratch);
-        }
-        code = fq_arena_check(arena, err);
-        if (code == FQ_OK)
-            code = fq_arena_check(c->shared_arena, err);
-        if (code != FQ_OK)
-            code = fq_fail_in(err, "%s: setup", m->name);
-    }
-    fq_arena_free(arena);
-    keep_shared(c);
-    return code;
-}
-
 static int finish_open(int code, struct fq_codec **out) {
     if (code != FQ_OK) {
         fq_codec_close(*out);
@@ -148,7 +102,7 @@ static int finish_open(int code, struct fq_codec **out) {
 int fq_codec_open(const struct fq_codec_config *config, struct fq_codec **out, struct fq_error *err) {
     int code = codec_new(config, out, err);
     if (code == FQ_OK)
-        code = fill_shared(*out, err);
+        code = fq_codec_fill_shared(*out, err);
     return finish_open(code, out);
 }
 
@@ -161,7 +115,7 @@ int fq_codec_adopt(const struct fq_codec_config *config, const void *shared, siz
     if (code == FQ_OK && shared_bytes > 0)
         memcpy((*out)->shared, shared, shared_bytes);
     if (code == FQ_OK)
-        keep_shared(*out);
+        fq_codec_keep_shared(*out);
     return finish_open(code, out);
 }
 
@@ -173,6 +127,7 @@ void fq_codec_close(struct fq_codec *codec) {
     fq_arena_free(codec->record_arena);
     fq_arena_free(codec->work_arena);
     free(codec->shared_copy);
+    free(codec->after_setup);
     free(codec->scratch);
     free(codec->worker_ns);
     free(codec->worker_bad);
@@ -294,6 +249,9 @@ int fq_codec_encode(struct fq_codec *codec, size_t n, const float *x, struct fq_
     codec->n = codec->n_groups = 0;
     if (n == 0)
         return fq_fail(err, FQ_USAGE, "%s: nothing to encode (0 vectors)", codec->config.method->name);
+    if (codec->untrained)
+        return fq_fail(err, FQ_USAGE, "%s learns from data: it needs a training split, and none was given",
+                       codec->config.method->name);
     FQ_TRY(fq_check_finite(codec->config.method->name, x, n, dim, err));
     const size_t n_groups = n / f->granularity, n_tail = n - n_groups * f->granularity;
     FQ_TRY(fq_codec_workers(codec, err));

@@ -31,7 +31,7 @@ struct fq_codec_config {
     struct fq_shape shape;
     uint64_t seed; /* rotation and sketch streams */
     enum fq_backend backend;
-    const float *train; /* train[n_train][dim], NULL unless fq_method_learns */
+    const float *train; /* train[n_train][dim]; NULL: not now (fq_codec_train), or the method learns nothing */
     size_t n_train;
 };
 
@@ -43,6 +43,18 @@ int fq_codec_open(const struct fq_codec_config *config, struct fq_codec **out, s
 void fq_codec_close(struct fq_codec *codec);
 const struct fq_footprint *fq_codec_footprint(const struct fq_codec *codec);
 const struct fq_codec_config *fq_codec_configuration(const struct fq_codec *codec); /* train is NULL by now */
+
+/* ---- codecs that learn: one state for each matrix, as a cache has one for each layer and head ---- */
+bool fq_codec_learns(const struct fq_codec *codec);
+/* Fits the shared state, from where setup left it, to x[n][dim]; records of earlier encodes are gone. `split` says in
+ * words what x is. Until the first training encode is FQ_USAGE. */
+int fq_codec_train(struct fq_codec *codec, size_t n, const float *x, const char *split, struct fq_error *err);
+/* Puts back a state that fq_codec_shared showed after an earlier training of this codec. */
+void fq_codec_put_shared(struct fq_codec *codec, const void *shared);
+/* How many states a cache would hold for what was measured: bytes.shared_bytes is that many. */
+void fq_codec_count_states(struct fq_codec *codec, size_t states);
+/* "2048 vectors, the other half of the windows of each layer and head": of the last training; "" without. */
+const char *fq_codec_training(const struct fq_codec *codec);
 
 /* Checks x finite, rotates, encodes x[n][dim] into records owned by the codec (replacing earlier ones). The n mod
  * granularity last vectors stay as a float16 tail, counted in bytes. Errors name method, vector and cause. */

@@ -17,6 +17,8 @@ struct fq_codec {
     struct fq_arena *shared_arena;
     void *shared;
     unsigned char *shared_copy; /* as setup and train left it; no pointer to it reaches the method */
+    void *after_setup;          /* of a codec that learns: where each training starts */
+    bool untrained;             /* it learns, and has learnt nothing yet */
 
     struct fq_arena *scratch_arena; /* one block per worker */
     void **scratch;
@@ -46,6 +48,7 @@ struct fq_codec {
 
     char canaries[CODEC_SENTENCE], shared_state[CODEC_SENTENCE], promise[CODEC_SENTENCE];
     char complaint[4 * CODEC_SENTENCE];
+    char training[CODEC_SENTENCE];
 };
 
 /* One stage over a range of units (vectors, queries or groups), cut into one kernel call per worker. */
@@ -81,6 +84,10 @@ int fq_codec_decode_from(struct fq_codec *codec, size_t n_groups, const uint8_t 
                          struct fq_error *err);
 int fq_codec_scores_from(struct fq_codec *codec, size_t n_groups, const uint8_t *records, size_t n_queries,
                          const float *q, float *scores, size_t stride, struct fq_error *err);
+
+/* codec_train.c: setup, and training if the configuration holds a split; the hidden copy. */
+int fq_codec_fill_shared(struct fq_codec *codec, struct fq_error *err);
+void fq_codec_keep_shared(struct fq_codec *codec);
 
 /* open without setup and train: the shared state is given (a fresh process that decodes another one's codes). */
 int fq_codec_adopt(const struct fq_codec_config *config, const void *shared, size_t shared_bytes, struct fq_codec **out,

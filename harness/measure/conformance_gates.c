@@ -12,7 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEWEST_SEEDS = 6, MOST_SEEDS = 48, SEED_VECTORS = 1280, QUICK_VECTORS = 320, FREE_QUERIES = 16 };
+enum {
+    FEWEST_SEEDS = 6,
+    MOST_SEEDS = 48,
+    SEED_VECTORS = 1280,
+    QUICK_VECTORS = 320,
+    FREE_QUERIES = 16,
+    TRAINING_VECTORS = 6144
+};
 
 struct gate_run {
     const struct fq_method *method;
@@ -20,6 +27,7 @@ struct gate_run {
     struct fq_params params;
     size_t n, dim;
     float *x, *q, *y; /* [n][dim] each; y holds decoded vectors, q queries */
+    float *train;     /* [TRAINING_VECTORS][dim] for what learns: other vectors than those it is measured on */
     float *scores;    /* [FREE_QUERIES][n] */
 };
 
@@ -126,16 +134,18 @@ static int measure_ratio(const struct gate_run *r, struct fq_codec *codec, uint6
 }
 
 static int measure_seed(const struct gate_run *r, uint64_t seed, double *value, struct fq_error *err) {
-    const bool learns = fq_method_learns(r->method, &r->params);
+    const bool unit = r->gate->metric != FQ_GATE_MSE_GAUSS;
+    if (r->train != NULL) /* a stream of its own: "training" is what the method's seeds are drawn from */
+        fill(fq_stream_key("training data", seed), TRAINING_VECTORS, r->dim, unit, r->train);
     const struct fq_codec_config config = {.method = r->method,
                                            .params = r->params,
                                            .shape = {r->dim, FQ_KEY},
                                            .seed = seed,
                                            .backend = fq_backend_pick(r->method),
-                                           .train = learns ? r->x : NULL,
-                                           .n_train = learns ? r->n : 0};
+                                           .train = r->train,
+                                           .n_train = r->train != NULL ? TRAINING_VECTORS : 0};
     struct fq_codec *codec = NULL;
-    fill(fq_stream_key("data", seed), r->n, r->dim, r->gate->metric != FQ_GATE_MSE_GAUSS, r->x);
+    fill(fq_stream_key("data", seed), r->n, r->dim, unit, r->x);
     FQ_TRY(fq_codec_open(&config, &codec, err));
     int code = fq_codec_encode(codec, r->n, r->x, err);
     if (code == FQ_OK)
@@ -212,7 +222,9 @@ static int open_room(struct gate_run *r, struct fq_error *err) {
     r->q = malloc(r->n * r->dim * sizeof *r->q);
     r->y = malloc(r->n * r->dim * sizeof *r->y);
     r->scores = malloc(FREE_QUERIES * r->n * sizeof *r->scores);
-    if (r->x == NULL || r->q == NULL || r->y == NULL || r->scores == NULL)
+    const bool learns = fq_method_learns(r->method, &r->params);
+    r->train = learns ? malloc(TRAINING_VECTORS * r->dim * sizeof *r->train) : NULL;
+    if (r->x == NULL || r->q == NULL || r->y == NULL || r->scores == NULL || (learns && r->train == NULL))
         return fq_fail(err, FQ_FAILED, "out of memory: gate of %zu vectors", r->n);
     return FQ_OK;
 }
@@ -222,6 +234,7 @@ static void close_room(struct gate_run *r) {
     free(r->q);
     free(r->y);
     free(r->scores);
+    free(r->train);
 }
 
 static void check_gate(struct check_sink *sink, const struct fq_method *method, const struct fq_gate *gate) {

@@ -30,6 +30,21 @@ double fq_dot(size_t n, const float *a, const float *b);
 int fq_pass_scores(const struct measure_pass *pass, size_t n, const float *xhat, size_t n_queries, const float *q,
                    float *scores, struct fq_error *err);
 
+/* ---- training.c: what codecs that learn are fitted to ---- */
+struct training {
+    const struct measure_pass *pass;
+    bool learns;
+    size_t room, n, layer, head;
+    float *x; /* [room][dim] */
+};
+/* rows: the most that will be added. Does nothing for a codec that does not learn. */
+int fq_training_open(struct training *t, const struct measure_pass *pass, size_t rows, struct fq_error *err);
+void fq_training_close(struct training *t);
+/* begin, add rows of that matrix, end: the codec is fitted to them. Of more rows than there is room for, a sample. */
+void fq_training_begin(struct training *t, size_t layer, size_t head);
+int fq_training_add(struct training *t, size_t first, size_t n, struct fq_error *err);
+int fq_training_end(const struct training *t, const char *split, struct fq_error *err);
+
 /* ---- distortion.c ---- */
 struct distortion {
     double rel_sum, cos_sum, error, energy;

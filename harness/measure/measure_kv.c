@@ -27,6 +27,7 @@ struct walk {
     struct attention_series attention_series;
     struct regression_series regression_series;
     bool wants_distortion, wants_products, wants_attention;
+    struct training training;
 };
 
 static int walk_open(struct walk *w, struct fq_error *err) {
@@ -60,7 +61,9 @@ static int walk_open(struct walk *w, struct fq_error *err) {
         FQ_TRY(fq_distortion_open(w->pass, &w->distortion_series, err));
     if (w->wants_products)
         FQ_TRY(fq_regression_open(w->pass, "layer and head", &w->regression_series, err));
-    return w->wants_attention ? fq_attention_open(w->pass, &w->attention_series, err) : FQ_OK;
+    if (w->wants_attention)
+        FQ_TRY(fq_attention_open(w->pass, &w->attention_series, err));
+    return fq_training_open(&w->training, w->pass, info->n, err);
 }
 
 static void walk_close(struct walk *w) {
@@ -75,6 +78,7 @@ static void walk_close(struct walk *w) {
     free(w->position);
     free(w->attention);
     free(w->regression);
+    fq_training_close(&w->training);
 }
 
 /* Sampled queries of one query head in one window of n tokens: positions depend on data seed, layer, head and window
@@ -151,16 +155,39 @@ static size_t window_at(const struct walk *w, size_t i, size_t count) {
     return count == w->windows ? i : i * w->windows / count;
 }
 
+/* Learns from the windows of the other parity; a single window teaches itself. */
+static int train_for(struct walk *w, size_t layer, size_t kv_head, size_t count, size_t fold, struct fq_error *err) {
+    fq_training_begin(&w->training, layer, kv_head);
+    for (size_t i = count > 1 ? 1 - fold : 0; i < count; i += 2) {
+        const size_t first = window_at(w, i, count) * w->context, left = w->pass->info->n - first;
+        FQ_TRY(fq_training_add(&w->training, first, left < w->context ? left : w->context, err));
+    }
+    return fq_training_end(&w->training,
+                           count > 1 ? "the other half of the windows of each layer and head"
+                                     : "the measured window itself, for want of a second one",
+                           err);
+}
+
+static int walk_windows(struct walk *w, size_t layer, size_t kv_head, size_t count, struct fq_error *err) {
+    const size_t folds = w->training.learns && count > 1 ? 2 : 1;
+    for (size_t fold = 0; fold < folds; fold++) {
+        if (w->training.learns)
+            FQ_TRY(train_for(w, layer, kv_head, count, fold, err));
+        for (size_t i = fold; i < count; i += folds)
+            if (walk_window(w, layer, kv_head, window_at(w, i, count), err) != FQ_OK)
+                return fq_fail_in(err, "%s, layer %zu, %s head %zu, window at token %zu", w->pass->info->name, layer,
+                                  w->pass->label, kv_head, window_at(w, i, count) * w->context);
+    }
+    return FQ_OK;
+}
+
 static int walk_matrix(struct walk *w, size_t layer, size_t kv_head, struct fq_error *err) {
     const struct fq_dataset_info *info = w->pass->info;
     const size_t most = w->pass->options->max_windows, count = most == 0 || most > w->windows ? w->windows : most;
     memset(&w->distortion, 0, sizeof w->distortion);
     memset(w->attention, 0, w->group * sizeof *w->attention);
     memset(w->regression, 0, w->group * sizeof *w->regression);
-    for (size_t i = 0; i < count; i++)
-        if (walk_window(w, layer, kv_head, window_at(w, i, count), err) != FQ_OK)
-            return fq_fail_in(err, "%s, layer %zu, %s head %zu, window at token %zu", info->name, layer, w->pass->label,
-                              kv_head, window_at(w, i, count) * w->context);
+    FQ_TRY(walk_windows(w, layer, kv_head, count, err));
     if (w->wants_distortion)
         FQ_TRY(
             fq_distortion_push(w->pass, &w->distortion_series, &w->distortion, layer * info->kv_heads + kv_head, err));
@@ -184,6 +211,8 @@ int fq_measure_kv(const struct measure_pass *pass, struct fq_error *err) {
     for (size_t layer = 0; code == FQ_OK && layer < info->layers; layer++)
         for (size_t head = 0; code == FQ_OK && head < info->kv_heads; head++)
             code = walk_matrix(&w, layer, head, err);
+    if (w.training.learns)
+        fq_codec_count_states(pass->codec, info->layers * info->kv_heads);
     walk_close(&w);
     return code;
 }

@@ -17,14 +17,19 @@ struct walk {
     struct probing *probing;
     struct distortion_series distortion;
     struct regression_series regression;
+    struct training training;
 };
 
-static size_t chunk_vectors(const struct measure_pass *pass) {
+/* Blocks of 64 vectors must not straddle chunks, nor may groups: a multiple of both where that fits. */
+static size_t chunk_unit(const struct measure_pass *pass) {
     const size_t g = fq_codec_footprint(pass->codec)->granularity;
+    return g % MEASURE_BLOCK == 0 ? g : g * MEASURE_BLOCK;
+}
+
+static size_t chunk_vectors(const struct measure_pass *pass) {
     const size_t fit = CHUNK_BYTES / (pass->info->dim * sizeof(float));
     size_t chunk = fit < CHUNK_VECTORS ? fit : CHUNK_VECTORS;
-    /* Blocks of 64 vectors must not straddle chunks, nor may groups: round to a multiple of both where that fits. */
-    const size_t unit = g % MEASURE_BLOCK == 0 ? g : g * MEASURE_BLOCK;
+    const size_t unit = chunk_unit(pass);
     chunk = chunk / unit * unit;
     return chunk > 0 ? chunk : unit;
 }
@@ -48,6 +53,7 @@ static int walk_open(struct walk *w, struct fq_error *err) {
         return fq_fail(err, FQ_FAILED, "out of memory: chunks of %zu vectors of dimension %zu", w->chunk, dim);
     if ((pass->options->metrics & FQ_MEASURE_DISTORTION) != 0)
         FQ_TRY(fq_distortion_open(pass, &w->distortion, err));
+    FQ_TRY(fq_training_open(&w->training, pass, pass->info->n, err));
     if (products)
         FQ_TRY(fq_probing_open(pass, &w->probing, err));
     if (w->n_queries > 0) {
@@ -64,6 +70,7 @@ static void walk_close(struct walk *w) {
     free(w->q);
     free(w->estimate);
     free(w->regressions);
+    fq_training_close(&w->training);
 }
 
 static int real_queries(struct walk *w, size_t n, const float *xhat, struct fq_error *err) {
@@ -98,12 +105,31 @@ static int walk_chunk(struct walk *w, size_t first, size_t n, struct fq_error *e
     return FQ_OK;
 }
 
+static int walk_range(struct walk *w, size_t begin, size_t end, struct fq_error *err) {
+    for (size_t first = begin; first < end; first += w->chunk)
+        FQ_TRY(walk_chunk(w, first, end - first < w->chunk ? end - first : w->chunk, err));
+    return FQ_OK;
+}
+
+/* Halves of whole groups, each measured with what was learnt from the other. */
+static int walk_learning(struct walk *w, struct fq_error *err) {
+    const size_t n = w->pass->info->n, unit = chunk_unit(w->pass), half = n / 2 / unit * unit;
+    const size_t begin[] = {0, half}, end[] = {half, n};
+    for (size_t part = half > 0 ? 0 : 1; part < 2; part++) {
+        const size_t from = half > 0 ? 1 - part : 1;
+        fq_training_begin(&w->training, 0, 0);
+        FQ_TRY(fq_training_add(&w->training, begin[from], end[from] - begin[from], err));
+        FQ_TRY(fq_training_end(&w->training,
+                               half > 0 ? "the other half of the set" : "the measured set itself, too small for halves",
+                               err));
+        FQ_TRY(walk_range(w, begin[part], end[part], err));
+    }
+    return FQ_OK;
+}
+
 static int walk_all(struct walk *w, struct fq_error *err) {
     FQ_TRY(walk_open(w, err));
-    for (size_t first = 0; first < w->pass->info->n; first += w->chunk) {
-        const size_t left = w->pass->info->n - first;
-        FQ_TRY(walk_chunk(w, first, left < w->chunk ? left : w->chunk, err));
-    }
+    FQ_TRY(w->training.learns ? walk_learning(w, err) : walk_range(w, 0, w->pass->info->n, err));
     if (w->probing != NULL)
         FQ_TRY(fq_probing_finish(w->probing, err));
     for (size_t i = 0; i < w->n_queries; i++)

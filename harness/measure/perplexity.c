@@ -7,6 +7,7 @@
 #include "harness/base/pool.h"
 #include "harness/data/manifest.h"
 #include "harness/measure/ppl_score.h"
+#include "harness/measure/ppl_training.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 struct fq_ppl_reference {
     struct fq_ppl_info info;
     struct fq_model *model;
-    int32_t *tokens; /* [chunks context], as the text has them */
+    int32_t *tokens; /* [n_tokens], as the text has them; the first chunks * context are measured */
+    size_t n_tokens;
     int32_t *window; /* [context], with BOS in front if the model wants it */
     float *full;     /* [chunks][scored][vocabulary] */
     float *now;      /* [context - context / 2][vocabulary], of the window evaluated last */
@@ -77,6 +79,7 @@ static int load_tokens(struct fq_ppl_reference *ref, const struct fq_ppl_config 
     int code = fq_model_tokenize(ref->model, text, bytes, true, &ref->tokens, &found, err);
     free(text);
     FQ_TRY(code);
+    ref->n_tokens = found;
     if (found < needed)
         return fq_fail(err, FQ_USAGE,
                        "%s: %zu chunks of %zu tokens need %zu, the corpus has %zu; take fewer chunks or a longer text",
@@ -165,6 +168,7 @@ const struct fq_ppl_info *fq_ppl_reference_info(const struct fq_ppl_reference *r
 struct arm {
     struct fq_codec *codec[2]; /* by enum fq_hook_tensor: key, value */
     float *x, *xhat;           /* [context][dim]: one head's rows, before and after */
+    struct fq_ppl_training *training;
 };
 
 static const char *const tensor_names[2] = {"key", "value"};
@@ -177,6 +181,7 @@ static int hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first
     for (size_t head = 0; head < n_heads; head++) {
         for (size_t t = 0; t < n_tokens; t++)
             memcpy(a->x + t * dim, data + (t * n_heads + head) * dim, dim * sizeof(float));
+        fq_ppl_training_put(a->training, which, layer, head);
         if (fq_codec_roundtrip(a->codec[which], n_tokens, a->x, a->xhat, err) != 0)
             return fq_fail_in(err, "%s of layer %zu, KV head %zu, tokens %zu to %zu", tensor_names[which], layer, head,
                               first_position, first_position + n_tokens - 1);
@@ -281,12 +286,20 @@ int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_cod
                     .xhat = malloc(ref->info.context * dim * sizeof(float))};
     double *scores = malloc(3 * n * sizeof *scores), total = 0.0;
     int code = a.x && a.xhat && scores ? 0 : fq_fail(err, FQ_FAILED, "out of memory for one head of a window");
+    const struct fq_ppl_text text = {.tokens = ref->tokens,
+                                     .n = ref->n_tokens,
+                                     .measured = ref->info.chunks * ref->info.context,
+                                     .context = ref->info.context,
+                                     .bos = ref->info.model->add_bos ? fq_model_bos(ref->model) : -1};
+    if (code == 0)
+        code = fq_ppl_training_open(ref->model, &text, a.codec, &a.training, err);
     uint64_t dropped[2];
     fq_model_times(ref->model, &dropped[0], &dropped[1]);
     if (code == 0) {
         struct scoring s = {.ref = ref, .nll = scores, .kl = scores + n, .same = scores + 2 * n};
         code = run_chunks(ref, &a, &s, out->series + first, progress, progress_arg, &total, err);
     }
+    fq_ppl_training_close(a.training);
     free(a.x);
     free(a.xhat);
     free(scores);

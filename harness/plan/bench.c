@@ -103,7 +103,9 @@ static int probe(struct fq_codec *codec, size_t dim, char sentence[FQ_PROBE_SENT
     if (!x)
         return fq_fail(err, FQ_FAILED, "out of memory");
     fq_bench_gaussian("sample", n * dim, x);
-    int code = fq_codec_probe_codes_only(codec, n, x, sentence, err);
+    int code = fq_codec_learns(codec) ? fq_codec_train(codec, n, x, "the probe's own vectors", err) : 0;
+    if (code == 0)
+        code = fq_codec_probe_codes_only(codec, n, x, sentence, err);
     if (code == 0 && sentence[0] == '\0')
         code = fq_probe_fresh_process(codec, n, x, sentence, err);
     free(x);

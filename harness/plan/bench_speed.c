@@ -51,9 +51,12 @@ int fq_bench_speed(struct fq_bench *bench, const struct fq_planned *p, struct fq
     const char *tensor = fq_tensor_label(info, p->tensor);
     FQ_TRY(open_timed(bench, p, err));
     struct fq_codec **codec = &bench->timed[p->instance];
-    if (!*codec)
+    const bool fresh = !*codec;
+    if (fresh)
         FQ_TRY(fq_bench_codec(bench, p, info->dim, p->tensor, codec, err));
     FQ_TRY(fq_bench_probe(bench, p, *codec, info->dim, p->tensor, cell, err));
+    if (fresh && fq_codec_learns(*codec)) /* after the probe, which fits it to its own vectors */
+        FQ_TRY(fq_codec_train(*codec, bench->n_x, bench->x, "those that are timed", err));
     fq_speed_options_default(&options);
     options.process = p->cell.process;
     options.block = p->cell.block;

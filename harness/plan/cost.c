@@ -65,6 +65,8 @@ static void measure(const struct fq_sweep *s, struct price *price) {
     float *x = malloc(2 * n * price->dim * sizeof *x);
     if (x) {
         gaussian_floats(n * price->dim, x);
+        if (fq_codec_learns(codec))
+            (void)fq_codec_train(codec, n, x, "a calibration of the plan's times", &ignored);
         const uint64_t encode = fq_process_cpu_ns();
         if (fq_codec_encode(codec, n, x, &ignored) == 0 && fq_codec_has(codec, FQ_STAGE_DECODE))
             (void)fq_codec_decode(codec, x + n * price->dim, &ignored);

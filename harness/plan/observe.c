@@ -92,6 +92,8 @@ int fq_observe_codecs(struct fq_cell *cell, const struct fq_codec *key, const st
     const char *shared = worse(fq_codec_shared_state(first), second ? fq_codec_shared_state(second) : NULL);
     FQ_TRY(fq_cell_fact(cell, "canaries", err, "%s", canaries));
     FQ_TRY(fq_cell_fact(cell, "shared_state", err, "%s", strcmp(shared, "intact") == 0 ? "unchanged" : shared));
+    if (fq_codec_learns(first))
+        FQ_TRY(fq_cell_fact(cell, "training", err, "%s", fq_codec_training(first)));
     const char *complaint = fq_codec_complaint(first);
     if (complaint[0] == '\0' && second)
         complaint = fq_codec_complaint(second);

@@ -20,7 +20,8 @@ int fq_observe_conditions(struct fq_cell *cell, const struct fq_method *method, 
 int fq_observe_watch(struct fq_cell *cell, const struct fq_watch_result *watch, struct fq_error *err);
 
 /* rate_bits, promised_bytes, written_bytes, side_bytes, tail_bytes, shared_bytes, vectors, canaries, shared_state;
- * also cell->rate_bits. value may be NULL (one codec) or the second codec of a model cell: then bytes are summed. */
+ * training (what the codec was fitted to) of one that learns; also cell->rate_bits. value may be NULL (one codec) or
+ * the second codec of a model cell: then bytes are summed. */
 int fq_observe_codecs(struct fq_cell *cell, const struct fq_codec *key, const struct fq_codec *value, size_t dim,
                       struct fq_error *err);
 

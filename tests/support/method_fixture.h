@@ -86,6 +86,20 @@ static inline void fixture_open(struct fixture *f, const struct fq_method *metho
         .params = &f->params, .shape = shape, .footprint = &f->footprint, .shared = f->shared, .scratch = f->scratch};
 }
 
+/* For parameters that learn: fits the shared state to x[n][dim], with work space of exactly the promised size. */
+static inline void fixture_train(struct fixture *f, size_t n, const float *x, uint64_t seed) {
+    const struct fq_streams streams = fq_streams_for(seed);
+    const struct fq_method *m = f->method;
+    void *work = fixture_alloc(m->setup_scratch ? m->setup_scratch(&f->params, &f->call.shape) : 0);
+    m->train(&f->params, &f->call.shape, &streams, n, x, f->shared, work);
+    free(work);
+}
+
+static inline bool fixture_learns(const struct fixture *f) {
+    const struct fq_method *m = f->method;
+    return m->train && (m->needs_training ? m->needs_training(&f->params) : !m->data_oblivious);
+}
+
 static inline void fixture_close(struct fixture *f) {
     free(f->shared);
     free(f->scratch);

@@ -13,7 +13,7 @@ static inline float *gates_floats(size_t n) {
     return p;
 }
 
-enum { GATE_SEEDS = 3, GATE_VECTORS = 1500, GATE_QUERIES = 48 };
+enum { GATE_SEEDS = 3, GATE_VECTORS = 1500, GATE_QUERIES = 48, GATE_TRAINING = 6000 };
 
 /* n vectors uniform on the unit sphere. */
 static inline float *gates_sphere(size_t n, size_t dim, uint64_t seed) {
@@ -65,12 +65,24 @@ static inline double gates_slope(struct fixture *f, size_t n, const float *x, co
     return sum / (double)n / rho;
 }
 
+/* What learns is fitted to other vectors of the same kind than it is measured on. */
+static inline void gates_train(struct fixture *f, bool sphere, uint64_t seed) {
+    const size_t dim = f->call.shape.dim;
+    if (!fixture_learns(f))
+        return;
+    float *x =
+        sphere ? gates_sphere(GATE_TRAINING, dim, 5000 + seed) : fixture_gaussian(GATE_TRAINING, dim, 5000 + seed);
+    fixture_train(f, GATE_TRAINING, x, seed);
+    free(x);
+}
+
 static inline double gates_measure(const struct fq_method *method, const struct fq_gate *gate) {
     double sum = 0;
     for (uint64_t seed = 1; seed <= GATE_SEEDS; seed++) {
         struct fixture f;
         fixture_open(&f, method, gate->params, gate->dim, FQ_KEY, seed);
         const size_t n = GATE_VECTORS;
+        gates_train(&f, gate->metric != FQ_GATE_MSE_GAUSS, seed);
         float *x =
             gate->metric == FQ_GATE_MSE_GAUSS ? fixture_gaussian(n, gate->dim, seed) : gates_sphere(n, gate->dim, seed);
         uint8_t *records = fixture_encode(&f, n, x, NULL);
