@@ -60,11 +60,11 @@ int fq_pass_push(const struct measure_pass *pass, size_t index, double value, do
     return fq_series_push(&pass->list->series[index], value, weight, (int32_t)label_a, (int32_t)label_b, err);
 }
 
-int fq_pass_scores(const struct measure_pass *pass, size_t n, const float *xhat, size_t n_queries, const float *q,
-                   float *scores, struct fq_error *err) {
-    if (fq_codec_has(pass->codec, FQ_STAGE_SCORE))
-        return fq_codec_scores(pass->codec, n_queries, q, scores, err);
-    const size_t dim = pass->info->dim;
+int fq_estimates(struct fq_codec *codec, size_t n, const float *xhat, size_t n_queries, const float *q, float *scores,
+                 struct fq_error *err) {
+    if (fq_codec_has(codec, FQ_STAGE_SCORE))
+        return fq_codec_scores(codec, n_queries, q, scores, err);
+    const size_t dim = fq_codec_configuration(codec)->shape.dim;
     for (size_t i = 0; i < n_queries; i++)
         for (size_t j = 0; j < n; j++)
             scores[i * n + j] = (float)fq_dot(dim, q + i * dim, xhat + j * dim);
@@ -92,23 +92,17 @@ static int check_pass(const struct measure_pass *pass, struct fq_error *err) {
             return fq_fail(err, FQ_USAGE, "metric %s of %s on %s (%s) is not possible: %s", metrics[i].name,
                            config->method->name, pass->info->name, pass->label, why);
     }
-    return FQ_OK;
+    const char *why =
+        fq_centre_obstacle(pass->options->centre, pass->info, pass->tensor, fq_codec_has(pass->codec, FQ_STAGE_DECODE));
+    return why == NULL ? FQ_OK
+                       : fq_fail(err, FQ_USAGE, "centre %s of %s on %s (%s) is not possible: %s",
+                                 fq_centre_name(pass->options->centre), config->method->name, pass->info->name,
+                                 pass->label, why);
 }
 
-int fq_measure_dataset(struct fq_codec *codec, struct fq_dataset *set, const struct fq_measure_options *options,
-                       struct fq_series_list *list, struct fq_error *err) {
-    const struct fq_dataset_info *info = fq_dataset_info(set);
-    const enum fq_tensor tensor = fq_codec_configuration(codec)->shape.tensor;
-    const struct measure_pass pass = {codec, set, info, tensor, fq_tensor_label(info, tensor), options, list};
-    FQ_TRY(check_pass(&pass, err));
-    FQ_TRY(info->kind == FQ_DATA_KV ? fq_measure_kv(&pass, err) : fq_measure_vectors(&pass, err));
-    if ((options->metrics & FQ_MEASURE_BYTES) != 0)
-        FQ_TRY(fq_measure_bytes(codec, pass.label, list, err));
-    return FQ_OK;
-}
-
-int fq_measure_bytes(const struct fq_codec *codec, const char *tensor, struct fq_series_list *list,
-                     struct fq_error *err) {
+/* `more`: bytes of shared state that are not the codec's own. */
+static int measure_bytes(const struct fq_codec *codec, uint64_t more, const char *tensor, struct fq_series_list *list,
+                         struct fq_error *err) {
     struct fq_bytes b;
     fq_codec_bytes(codec, &b);
     if (b.vectors == 0)
@@ -122,7 +116,7 @@ int fq_measure_bytes(const struct fq_codec *codec, const char *tensor, struct fq
                 {"record_bytes", "bytes/vector", (double)b.record_bytes / n},
                 {"side_bytes", "bytes/vector", (double)b.side_bytes / n},
                 {"tail_bytes", "bytes/vector", (double)b.tail_bytes / n},
-                {"shared_bytes", "bytes", (double)b.shared_bytes}};
+                {"shared_bytes", "bytes", (double)(b.shared_bytes + more)}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct fq_series *s = fq_series_add(list, rows[i].metric, tensor, rows[i].unit, "mean", "exact", err);
         if (s == NULL)
@@ -130,4 +124,22 @@ int fq_measure_bytes(const struct fq_codec *codec, const char *tensor, struct fq
         FQ_TRY(fq_series_push(s, rows[i].value, 1.0, 0, 0, err));
     }
     return FQ_OK;
+}
+
+int fq_measure_dataset(struct fq_codec *codec, struct fq_dataset *set, const struct fq_measure_options *options,
+                       struct fq_series_list *list, struct fq_error *err) {
+    const struct fq_dataset_info *info = fq_dataset_info(set);
+    const enum fq_tensor tensor = fq_codec_configuration(codec)->shape.tensor;
+    const struct measure_pass pass = {codec, set, info, tensor, fq_tensor_label(info, tensor), options, list};
+    FQ_TRY(check_pass(&pass, err));
+    FQ_TRY(info->kind == FQ_DATA_KV ? fq_measure_kv(&pass, err) : fq_measure_vectors(&pass, err));
+    if ((options->metrics & FQ_MEASURE_BYTES) != 0)
+        FQ_TRY(measure_bytes(codec, fq_centre_shared_bytes(options->centre, info->layers, info->kv_heads, info->dim),
+                             pass.label, list, err));
+    return FQ_OK;
+}
+
+int fq_measure_bytes(const struct fq_codec *codec, const char *tensor, struct fq_series_list *list,
+                     struct fq_error *err) {
+    return measure_bytes(codec, 0, tensor, list, err);
 }

@@ -25,14 +25,16 @@ int fq_pass_push(const struct measure_pass *pass, size_t index, double value, do
 /* Dot product in double: truths must carry no rounding of their own. */
 double fq_dot(size_t n, const float *a, const float *b);
 
-/* Estimates of <q_i, x_j>, [n_queries][n], for the codes of the last encode: the method's scores, or xhat when it has
- * no score stage (xhat[n][dim], may be NULL when it has one). */
-int fq_pass_scores(const struct measure_pass *pass, size_t n, const float *xhat, size_t n_queries, const float *q,
-                   float *scores, struct fq_error *err);
+/* Estimates of <q_i, x_j>, scores[n_queries][n], for the codes of the last encode: the method's scores, or those of
+ * xhat[n][dim] when it has no score stage (may be NULL when it has one). */
+int fq_estimates(struct fq_codec *codec, size_t n, const float *xhat, size_t n_queries, const float *q, float *scores,
+                 struct fq_error *err);
 
 /* ---- training.c: what codecs that learn are fitted to ---- */
 struct training {
     const struct measure_pass *pass;
+    struct fq_centre *centre; /* KV keys: taken off the rows (slot 0, centre_head); NULL: nothing is */
+    size_t centre_head;
     bool learns;
     size_t room, n, layer, head;
     float *x; /* [room][dim] */

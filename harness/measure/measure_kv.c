@@ -28,6 +28,7 @@ struct walk {
     struct regression_series regression_series;
     bool wants_distortion, wants_products, wants_attention;
     struct training training;
+    struct fq_centre *centre; /* of this matrix; calibrated: two heads, the means of both halves of the windows */
 };
 
 static int walk_open(struct walk *w, struct fq_error *err) {
@@ -63,7 +64,10 @@ static int walk_open(struct walk *w, struct fq_error *err) {
         FQ_TRY(fq_regression_open(w->pass, "layer and head", &w->regression_series, err));
     if (w->wants_attention)
         FQ_TRY(fq_attention_open(w->pass, &w->attention_series, err));
-    return fq_training_open(&w->training, w->pass, info->n, err);
+    FQ_TRY(fq_centre_open(w->pass->options->centre, 1, 2, dim, w->context, &w->centre, err));
+    FQ_TRY(fq_training_open(&w->training, w->pass, info->n, err));
+    w->training.centre = w->centre;
+    return FQ_OK;
 }
 
 static void walk_close(struct walk *w) {
@@ -79,6 +83,7 @@ static void walk_close(struct walk *w) {
     free(w->attention);
     free(w->regression);
     fq_training_close(&w->training);
+    fq_centre_close(w->centre);
 }
 
 /* Sampled queries of one query head in one window of n tokens: positions depend on data seed, layer, head and window
@@ -109,19 +114,16 @@ static void add_products(struct walk *w, size_t slot, size_t k, size_t n) {
                           q_norm * w->x_norm[i]);
 }
 
-/* All that needs queries, for one window whose keys (tensor key) or values (tensor value) are encoded. */
+/* All that needs queries, for one window whose keys (tensor key; their estimates are there) or values (tensor value)
+ * are encoded. */
 static int with_queries(struct walk *w, size_t layer, size_t kv_head, size_t window, size_t n, struct fq_error *err) {
     const struct measure_pass *pass = w->pass;
     const bool key = pass->tensor == FQ_KEY;
     const size_t dim = pass->info->dim, asked = w->group * w->samples;
-    for (size_t slot = 0; slot < w->group; slot++)
-        FQ_TRY(sample_queries(w, layer, kv_head * w->group + slot, window, n, slot, err));
     if (!key || (w->wants_attention && pass->info->has_value))
         FQ_TRY(
             fq_dataset_rows(pass->set, key ? FQ_VALUE : FQ_KEY, layer, kv_head, window * w->context, n, w->other, err));
     fq_blas_abt(fq_pool_threads(), asked, n, dim, w->q, key ? w->x : w->other, w->truth);
-    if (key)
-        FQ_TRY(fq_pass_scores(pass, n, w->xhat, asked, w->q, w->estimate, err));
     for (size_t i = 0; i < n; i++)
         w->x_norm[i] = sqrt(fq_dot(dim, w->x + i * dim, w->x + i * dim));
     for (size_t slot = 0; slot < w->group; slot++)
@@ -137,14 +139,44 @@ static int with_queries(struct walk *w, size_t layer, size_t kv_head, size_t win
     return FQ_OK;
 }
 
+/* Which head of the walk's centre a window takes: the mean of the half that it is not in. */
+static size_t centre_for(const struct walk *w, size_t window) {
+    return w->pass->options->centre == FQ_CENTRE_CALIBRATED ? 1 - fq_centre_half(window) : 0;
+}
+
+/* What this layer and head need before their first window is encoded. */
+static int prepare_centre(struct walk *w, size_t layer, size_t kv_head, struct fq_error *err) {
+    const struct measure_pass *pass = w->pass;
+    if (pass->options->centre == FQ_CENTRE_ROPE_BIAS)
+        return fq_dataset_key_bias(pass->set, layer, kv_head, 0, w->context, fq_centre_table(w->centre, 0, 0), err);
+    if (pass->options->centre != FQ_CENTRE_CALIBRATED)
+        return FQ_OK;
+    fq_centre_forget(w->centre, 0, 0);
+    fq_centre_forget(w->centre, 0, 1);
+    for (size_t window = 0; window < w->windows; window++) {
+        const size_t first = window * w->context, left = pass->info->n - first;
+        const size_t n = left < w->context ? left : w->context;
+        FQ_TRY(fq_dataset_rows(pass->set, FQ_KEY, layer, kv_head, first, n, w->x, err));
+        fq_centre_learn(w->centre, 0, fq_centre_half(window), n, pass->info->dim, w->x);
+    }
+    return FQ_OK;
+}
+
 static int walk_window(struct walk *w, size_t layer, size_t kv_head, size_t window, struct fq_error *err) {
     const struct measure_pass *pass = w->pass;
     const size_t first = window * w->context;
     const size_t n = pass->info->n - first < w->context ? pass->info->n - first : w->context;
     FQ_TRY(fq_dataset_rows(pass->set, pass->tensor, layer, kv_head, first, n, w->x, err));
-    FQ_TRY(fq_codec_encode(pass->codec, n, w->x, err));
-    if (fq_codec_has(pass->codec, FQ_STAGE_DECODE))
-        FQ_TRY(fq_codec_decode(pass->codec, w->xhat, err));
+    for (size_t slot = 0; w->samples > 0 && slot < w->group; slot++)
+        FQ_TRY(sample_queries(w, layer, kv_head * w->group + slot, window, n, slot, err));
+    const struct fq_centre_job job = {.head = centre_for(w, window),
+                                      .n = n,
+                                      .x = w->x,
+                                      .xhat = w->xhat,
+                                      .n_queries = pass->tensor == FQ_KEY ? w->group * w->samples : 0,
+                                      .q = w->q,
+                                      .scores = w->estimate};
+    FQ_TRY(fq_centre_run(w->centre, pass->codec, &job, err));
     if (w->wants_distortion)
         fq_distortion_add(&w->distortion, n, pass->info->dim, w->x, w->xhat, NULL);
     return w->samples > 0 ? with_queries(w, layer, kv_head, window, n, err) : FQ_OK;
@@ -158,6 +190,7 @@ static size_t window_at(const struct walk *w, size_t i, size_t count) {
 /* Learns from the windows of the other parity; a single window teaches itself. */
 static int train_for(struct walk *w, size_t layer, size_t kv_head, size_t count, size_t fold, struct fq_error *err) {
     fq_training_begin(&w->training, layer, kv_head);
+    w->training.centre_head = centre_for(w, window_at(w, fold, count));
     for (size_t i = count > 1 ? 1 - fold : 0; i < count; i += 2) {
         const size_t first = window_at(w, i, count) * w->context, left = w->pass->info->n - first;
         FQ_TRY(fq_training_add(&w->training, first, left < w->context ? left : w->context, err));
@@ -187,6 +220,7 @@ static int walk_matrix(struct walk *w, size_t layer, size_t kv_head, struct fq_e
     memset(&w->distortion, 0, sizeof w->distortion);
     memset(w->attention, 0, w->group * sizeof *w->attention);
     memset(w->regression, 0, w->group * sizeof *w->regression);
+    FQ_TRY(prepare_centre(w, layer, kv_head, err));
     FQ_TRY(walk_windows(w, layer, kv_head, count, err));
     if (w->wants_distortion)
         FQ_TRY(

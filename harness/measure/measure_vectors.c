@@ -75,7 +75,7 @@ static void walk_close(struct walk *w) {
 
 static int real_queries(struct walk *w, size_t n, const float *xhat, struct fq_error *err) {
     const size_t dim = w->pass->info->dim;
-    FQ_TRY(fq_pass_scores(w->pass, n, xhat, w->n_queries, w->q, w->estimate, err));
+    FQ_TRY(fq_estimates(w->pass->codec, n, xhat, w->n_queries, w->q, w->estimate, err));
     for (size_t i = 0; i < w->n_queries; i++) {
         const float *q = w->q + i * dim;
         const double q_norm = sqrt(fq_dot(dim, q, q));

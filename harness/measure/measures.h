@@ -32,12 +32,16 @@
  *     logit_rmse         rms of (est - t) / sqrt(d)          softmax_kl  KL(full || quantized), nats
  *     topk_overlap_1, _8 shared share of the k largest logits (over min(k, keys))
  *     output_rel_error   ||o - ohat|| / ||o||: tensor key: K quantized, V full; tensor value: V quantized, K full
+ *   With a centre, all of these still compare estimates of x and <q, x> with x and <q, x> themselves: rel_mse is
+ * against
+ *   ||x||^2, and shared_bytes has the centre's floats in it.
  *   bytes (one sample each): rate_bits, record_bytes, side_bytes, tail_bytes, shared_bytes, per vector but the last */
 #ifndef FQ_MEASURE_MEASURES_H
 #define FQ_MEASURE_MEASURES_H
 
 #include "harness/base/pool.h"
 #include "harness/data/dataset.h"
+#include "harness/measure/centre.h"
 #include "harness/measure/codec.h"
 #include "harness/measure/series.h"
 
@@ -49,14 +53,15 @@ enum {
 };
 
 struct fq_measure_options {
-    unsigned metrics;        /* FQ_MEASURE_... */
-    uint64_t data_seed;      /* streams "query" and "sample" */
-    size_t max_windows;      /* KV: windows measured, evenly spaced; 0: all */
-    size_t window_queries;   /* KV: sampled query positions per window and query head */
-    size_t max_pairs;        /* vectors: how many vectors get probing queries (distortion always sees all) */
-    size_t max_real_queries; /* vectors: queries of the set that are used */
+    unsigned metrics;           /* FQ_MEASURE_... */
+    uint64_t data_seed;         /* streams "query" and "sample" */
+    size_t max_windows;         /* KV: windows measured, evenly spaced; 0: all */
+    size_t window_queries;      /* KV: sampled query positions per window and query head */
+    size_t max_pairs;           /* vectors: how many vectors get probing queries (distortion always sees all) */
+    size_t max_real_queries;    /* vectors: queries of the set that are used */
+    enum fq_centre_kind centre; /* KV sets, tensor key: taken off each key and put back after decoding (centre.h) */
 };
-/* All metrics, seed 1, every window, 4 positions, 4096 vectors, 64 queries. */
+/* All metrics, seed 1, every window, 4 positions, 4096 vectors, 64 queries, no centre. */
 void fq_measure_options_default(struct fq_measure_options *options);
 
 /* Can this metric be had from this data and this codec? Attention needs a KV set with queries (and values, for tensor

@@ -35,6 +35,9 @@ static int take(struct training *t, size_t first, size_t n, struct fq_error *err
         return FQ_OK;
     FQ_TRY(fq_dataset_rows(t->pass->set, t->pass->tensor, t->layer, t->head, first, taken,
                            t->x + t->n * t->pass->info->dim, err));
+    if (t->centre != NULL) /* rows of one window: the walk adds them window by window */
+        fq_centre_take_off(t->centre, 0, t->centre_head, first % t->pass->info->context, taken,
+                           t->x + t->n * t->pass->info->dim);
     t->n += taken;
     return FQ_OK;
 }
