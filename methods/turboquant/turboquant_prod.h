@@ -26,6 +26,29 @@ struct turboquant_prod {
 
 struct turboquant_prod turboquant_prod_of(const struct fq_params *params, const struct fq_shape *shape);
 
-extern const struct fq_kernels turboquant_prod_ref;
+/* The released script's variant (turboquant_prod_release.c): another way to name the same layout. */
+enum { RELEASE_BITS, RELEASE_ROTATION, RELEASE_ROUNDS, RELEASE_SCALAR, RELEASE_PARAMS };
+struct turboquant_prod turboquant_prod_release_of(const struct fq_params *params, const struct fq_shape *shape);
+
+/* Offsets and sizes from stage, sketch and stores_residual. */
+void turboquant_prod_lay_out(struct turboquant_prod *prod);
+struct fq_footprint turboquant_prod_footprint(const struct turboquant_prod *prod);
+size_t turboquant_prod_setup_scratch(const struct turboquant_prod *prod);
+void turboquant_prod_setup(const struct turboquant_prod *prod, const struct fq_streams *streams, void *shared,
+                           void *scratch);
+
+/* Kernel bodies of any such layout. */
+size_t turboquant_prod_encode(const struct turboquant_prod *prod, const struct fq_call *call, size_t n_groups,
+                              const float *y, uint8_t *records);
+void turboquant_prod_prepare(const struct turboquant_prod *prod, const struct fq_call *call, size_t n, const float *q,
+                             void *prepared);
+void turboquant_prod_score(const struct turboquant_prod *prod, const struct fq_call *call, const void *prepared,
+                           size_t n_groups, const uint8_t *records, float *scores);
+void turboquant_prod_decode(const struct turboquant_prod *prod, const struct fq_call *call, size_t n_groups,
+                            const uint8_t *records, float *x);
+void turboquant_prod_attend(const struct turboquant_prod *prod, const struct fq_call *call, size_t n,
+                            const uint8_t *records, const float *weights, float *out);
+
+extern const struct fq_kernels turboquant_prod_ref, turboquant_prod_release_ref;
 
 #endif

@@ -32,21 +32,16 @@ static const float *sketch_of(const struct turboquant_prod *prod, const struct f
     return (const float *)call->shared + prod->sketch_at / sizeof(float);
 }
 
-static void rotate(const struct fq_call *call, size_t n, const float *x, float *y) {
-    const struct turboquant_prod prod = turboquant_prod_of(call->params, &call->shape);
-    fq_scalar_code_rotate(&prod.stage, call, n, x, y);
-}
-
-static size_t encode(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
-    const struct turboquant_prod prod = turboquant_prod_of(call->params, &call->shape);
-    const size_t w = prod.work_dim;
+size_t turboquant_prod_encode(const struct turboquant_prod *prod, const struct fq_call *call, size_t n_groups,
+                              const float *y, uint8_t *records) {
+    const size_t w = prod->work_dim;
     const double sqrt_w = sqrt((double)w);
     const struct work work = work_of(call);
-    for (size_t i = 0; i < n_groups; i++, y += w, records += prod.record_bytes) {
-        const double norm = fq_scalar_code_quantize(&prod.stage, call->shared, y, work.index, work.c);
-        if (!fq_scalar_put(prod.stage.scalar, norm / sqrt_w, records + prod.norm_at))
+    for (size_t i = 0; i < n_groups; i++, y += w, records += prod->record_bytes) {
+        const double norm = fq_scalar_code_quantize(&prod->stage, call->shared, y, work.index, work.c);
+        if (!fq_scalar_put(prod->stage.scalar, norm / sqrt_w, records + prod->norm_at))
             return i;
-        fq_pack(prod.stage.bits, w, work.index, records);
+        fq_pack(prod->stage.bits, w, work.index, records);
 
         double square = 0; /* of the residual of the unit vector, in N(0,1) units */
         for (size_t j = 0; j < w; j++) {
@@ -55,25 +50,25 @@ static size_t encode(const struct fq_call *call, size_t n_groups, const float *y
             work.r[j] = (float)residual;
             square += residual * residual;
         }
-        if (prod.stores_residual)
-            (void)fq_scalar_put(prod.stage.scalar, sqrt(square) / sqrt_w, records + prod.residual_at);
+        if (prod->stores_residual)
+            (void)fq_scalar_put(prod->stage.scalar, sqrt(square) / sqrt_w, records + prod->residual_at);
 
         float *projection = work.c; /* the codeword is not needed any more */
-        fq_dense_apply(sketch_of(&prod, call), w, work.r, projection);
+        fq_dense_apply(sketch_of(prod, call), w, work.r, projection);
         for (size_t j = 0; j < w; j++)
             work.sign[j] = projection[j] >= 0;
-        fq_pack(1, w, work.sign, records + prod.sign_at);
+        fq_pack(1, w, work.sign, records + prod->sign_at);
     }
     return n_groups;
 }
 
 /* Prepared query: R q, then A R q. */
-static void prepare(const struct fq_call *call, size_t n, const float *q, void *prepared) {
-    const struct turboquant_prod prod = turboquant_prod_of(call->params, &call->shape);
+void turboquant_prod_prepare(const struct turboquant_prod *prod, const struct fq_call *call, size_t n, const float *q,
+                             void *prepared) {
     float *rotated = prepared;
-    for (size_t i = 0; i < n; i++, q += call->shape.dim, rotated += 2 * prod.work_dim) {
-        fq_scalar_code_rotate(&prod.stage, call, 1, q, rotated);
-        fq_dense_apply(sketch_of(&prod, call), prod.work_dim, rotated, rotated + prod.work_dim);
+    for (size_t i = 0; i < n; i++, q += call->shape.dim, rotated += 2 * prod->work_dim) {
+        fq_scalar_code_rotate(&prod->stage, call, 1, q, rotated);
+        fq_dense_apply(sketch_of(prod, call), prod->work_dim, rotated, rotated + prod->work_dim);
     }
 }
 
@@ -86,17 +81,16 @@ static void factors(const struct turboquant_prod *prod, const uint8_t *record, d
     *sign = *code * prod->gain * residual;
 }
 
-static void score(const struct fq_call *call, const void *prepared, size_t n_groups, const uint8_t *records,
-                  float *scores) {
-    const struct turboquant_prod prod = turboquant_prod_of(call->params, &call->shape);
-    const size_t w = prod.work_dim;
+void turboquant_prod_score(const struct turboquant_prod *prod, const struct fq_call *call, const void *prepared,
+                           size_t n_groups, const uint8_t *records, float *scores) {
+    const size_t w = prod->work_dim;
     const float *rotated = prepared, *sketched = rotated + w, *levels = fq_scalar_code_levels(call->shared);
     const struct work work = work_of(call);
-    for (size_t i = 0; i < n_groups; i++, records += prod.record_bytes) {
+    for (size_t i = 0; i < n_groups; i++, records += prod->record_bytes) {
         double code_factor, sign_factor, code_sum = 0, sign_sum = 0;
-        factors(&prod, records, &code_factor, &sign_factor);
-        fq_unpack(prod.stage.bits, w, records, work.index);
-        fq_unpack(1, w, records + prod.sign_at, work.sign);
+        factors(prod, records, &code_factor, &sign_factor);
+        fq_unpack(prod->stage.bits, w, records, work.index);
+        fq_unpack(1, w, records + prod->sign_at, work.sign);
         for (size_t j = 0; j < w; j++) {
             code_sum += (double)levels[work.index[j]] * (double)rotated[j];
             sign_sum += work.sign[j] ? (double)sketched[j] : -(double)sketched[j];
@@ -131,8 +125,8 @@ static void reconstruct(const struct turboquant_prod *prod, const struct fq_call
 }
 
 /* The weighted sum of n records, rotated back once: decode is the sum of one. */
-static void weighted_sum(const struct turboquant_prod *prod, const struct fq_call *call, size_t n,
-                         const uint8_t *records, const float *weights, float *out) {
+void turboquant_prod_attend(const struct turboquant_prod *prod, const struct fq_call *call, size_t n,
+                            const uint8_t *records, const float *weights, float *out) {
     const struct work work = work_of(call);
     float *codes = work.r, *signs = work.c, *spare = (float *)call->scratch + 3 * prod->work_dim;
     memset(codes, 0, prod->work_dim * sizeof *codes);
@@ -142,17 +136,46 @@ static void weighted_sum(const struct turboquant_prod *prod, const struct fq_cal
     reconstruct(prod, call, codes, signs, spare, out);
 }
 
+void turboquant_prod_decode(const struct turboquant_prod *prod, const struct fq_call *call, size_t n_groups,
+                            const uint8_t *records, float *x) {
+    const float one = 1;
+    for (size_t i = 0; i < n_groups; i++, records += prod->record_bytes, x += call->shape.dim)
+        turboquant_prod_attend(prod, call, 1, records, &one, x);
+}
+
+/* ---- turboquant-prod -----------------------------------------------------------------------------------------------
+ */
+
+static void rotate(const struct fq_call *call, size_t n, const float *x, float *y) {
+    const struct turboquant_prod prod = turboquant_prod_of(call->params, &call->shape);
+    fq_scalar_code_rotate(&prod.stage, call, n, x, y);
+}
+
+static size_t encode(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
+    const struct turboquant_prod prod = turboquant_prod_of(call->params, &call->shape);
+    return turboquant_prod_encode(&prod, call, n_groups, y, records);
+}
+
+static void prepare(const struct fq_call *call, size_t n, const float *q, void *prepared) {
+    const struct turboquant_prod prod = turboquant_prod_of(call->params, &call->shape);
+    turboquant_prod_prepare(&prod, call, n, q, prepared);
+}
+
+static void score(const struct fq_call *call, const void *prepared, size_t n_groups, const uint8_t *records,
+                  float *scores) {
+    const struct turboquant_prod prod = turboquant_prod_of(call->params, &call->shape);
+    turboquant_prod_score(&prod, call, prepared, n_groups, records, scores);
+}
+
 static void decode(const struct fq_call *call, size_t n_groups, const uint8_t *records, float *x) {
     const struct turboquant_prod prod = turboquant_prod_of(call->params, &call->shape);
-    const float one = 1;
-    for (size_t i = 0; i < n_groups; i++, records += prod.record_bytes, x += call->shape.dim)
-        weighted_sum(&prod, call, 1, records, &one, x);
+    turboquant_prod_decode(&prod, call, n_groups, records, x);
 }
 
 static void attend(const struct fq_call *call, size_t n_groups, const uint8_t *records, const float *weights,
                    float *out) {
     const struct turboquant_prod prod = turboquant_prod_of(call->params, &call->shape);
-    weighted_sum(&prod, call, n_groups, records, weights, out);
+    turboquant_prod_attend(&prod, call, n_groups, records, weights, out);
 }
 
 const struct fq_kernels turboquant_prod_ref = {

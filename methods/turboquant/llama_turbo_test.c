@@ -1,0 +1,197 @@
+/* turbo2, turbo3, turbo4 and turbo4@before-197: gates, byte layout, the fixed rotation, the old table's defect, and
+ * what padding costs. */
+#include "tests/support/method_gates.h"
+
+#include "methods/common/scale.h"
+#include "methods/turboquant/llama_turbo.h"
+
+extern const struct fq_method fq_method_turbo2, fq_method_turbo3, fq_method_turbo4, fq_method_turbo4_before_197;
+
+enum { N_METHODS = 4 };
+static const struct fq_method *const methods[N_METHODS] = {&fq_method_turbo2, &fq_method_turbo3, &fq_method_turbo4,
+                                                           &fq_method_turbo4_before_197};
+
+static void gates_pass(void **state) {
+    (void)state;
+    for (size_t m = 0; m < N_METHODS; m++)
+        assert_int_equal(gates_misses(methods[m], 0.01, true), 0);
+}
+
+static void worst_cases_hold(void **state) {
+    (void)state;
+    static const size_t dims[] = {64, 80, 96, 128, 192, 256};
+    for (size_t m = 0; m < N_METHODS; m++)
+        for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
+            gates_worst_cases(methods[m], "narrow=pad", dims[i]);
+            gates_worst_cases(methods[m], "narrow=group-64", dims[i]);
+            gates_overflow_is_named(methods[m], "", dims[i]);
+            struct fixture f;
+            float *x = fixture_gaussian(20, dims[i], 3);
+            fixture_open(&f, methods[m], "narrow=group-64", dims[i], FQ_VALUE, 3);
+            fixture_linear(&f, 20, x, 1e-5);
+            fixture_close(&f);
+            free(x);
+        }
+}
+
+static void footprints_are_the_forks(void **state) {
+    (void)state;
+    static const size_t expected[N_METHODS] = {34, 50, 66, 68}; /* 2.125, 3.125, 4.125, 4.25 bits */
+    for (size_t m = 0; m < N_METHODS; m++) {
+        struct fq_shape shape = {.dim = 128, .tensor = FQ_KEY};
+        struct fq_params params = fixture_params(methods[m], "");
+        assert_int_equal(methods[m]->footprint(&params, &shape).record_bytes, expected[m]);
+        shape.dim = 80; /* padded, and counted */
+        assert_int_equal(methods[m]->footprint(&params, &shape).record_bytes, expected[m]);
+        shape.dim = 256;
+        assert_int_equal(methods[m]->footprint(&params, &shape).record_bytes, 2 * expected[m]);
+        params = fixture_params(methods[m], "narrow=group-64");
+        shape.dim = 64;
+        assert_int_equal(methods[m]->footprint(&params, &shape).record_bytes,
+                         expected[m] / 2 + (m == 3 ? 2 : 1)); /* half the codes, a whole norm */
+        shape.dim = 192;
+        assert_int_equal(methods[m]->footprint(&params, &shape).record_bytes, 3 * (expected[m] / 2 + (m == 3 ? 2 : 1)));
+        assert_int_equal(methods[m]->footprint(&params, &shape).shared_bytes, 0);
+    }
+}
+
+/* x is turned, by the definition of the rotation, from a y whose indices are known: j mod 2^bits. */
+static void bytes_lie_where_the_fork_puts_them(void **state) {
+    (void)state;
+    for (size_t m = 0; m < N_METHODS; m++) {
+        struct fixture f;
+        fixture_open(&f, methods[m], "", 128, FQ_KEY, 1);
+        const struct turbo_format *format = m == 0   ? &turbo2_format
+                                            : m == 1 ? &turbo3_format
+                                            : m == 2 ? &turbo4_format
+                                                     : &turbo4_before_197_format;
+        const unsigned n = 1U << format->bits, half = n / 2;
+        double y[128], squared = 0;
+        float x[128];
+        for (unsigned j = 0; j < 128; j++) {
+            const unsigned k = j % n;
+            y[j] = k >= half ? (double)format->level[k - half] : -(double)format->level[half - 1 - k];
+            squared += y[j] * y[j];
+        }
+        for (unsigned i = 0; i < 128; i++) { /* x = D1 H D2 y / sqrt(128) */
+            double sum = 0;
+            for (unsigned j = 0; j < 128; j++) {
+                const bool odd = __builtin_popcount(i & j) % 2, minus = (turbo_signs_2[j / 8] >> (j % 8)) & 1;
+                sum += odd != minus ? -y[j] : y[j];
+            }
+            const bool minus = (turbo_signs_1[i / 8] >> (i % 8)) & 1;
+            x[i] = (float)((minus ? -sum : sum) / sqrt(128.0) / sqrt(squared) * 5);
+        }
+        uint8_t *record = fixture_encode(&f, 1, x, NULL);
+        /* Levels this far apart do not all survive being made a unit vector; the table's spread decides. */
+        const double unit = sqrt(squared);
+        const size_t at = m == 3 ? 4 : 2;
+        for (unsigned j = 0; j < 128; j++) {
+            const double u = y[j] / unit;
+            unsigned k = 0; /* the index that the definition gives this coordinate */
+            while (k + 1 < half && fabs(u) > (double)format->bound[k])
+                k++;
+            const unsigned expected = y[j] < 0 ? half - 1 - k : half + k;
+            unsigned found;
+            if (format->bits == 2)
+                found = (unsigned)(record[at + j / 4] >> (2 * (j % 4))) & 3U;
+            else if (format->bits == 3)
+                found = ((unsigned)(record[at + j / 4] >> (2 * (j % 4))) & 3U) |
+                        (unsigned)((record[at + 32 + j / 8] >> (j % 8)) & 1) << 2;
+            else
+                found = (unsigned)(record[at + j / 2] >> (4 * (j % 2))) & 15U;
+            assert_int_equal(found, expected);
+        }
+        if (m == 3)
+            assert_true(record[2] == 0 && record[3] == 0); /* stored, counted, never used */
+        free(record);
+        fixture_close(&f);
+    }
+}
+
+/* Appendix C as sign lists begin: s1 = - + + - - + - +, s2 = + + + + - + + -. */
+static void masks_are_the_published_ones(void **state) {
+    (void)state;
+    static const int first[8] = {-1, 1, 1, -1, -1, 1, -1, 1}, second[8] = {1, 1, 1, 1, -1, 1, 1, -1};
+    int sum[2] = {0};
+    for (size_t j = 0; j < 128; j++) {
+        const int a = (turbo_signs_1[j / 8] >> (j % 8)) & 1 ? -1 : 1;
+        const int b = (turbo_signs_2[j / 8] >> (j % 8)) & 1 ? -1 : 1;
+        if (j < 8)
+            assert_true(a == first[j] && b == second[j]);
+        sum[0] += a;
+        sum[1] += b;
+    }
+    assert_true(abs(sum[0]) < 20 && abs(sum[1]) < 20);
+}
+
+/* The norm is corrected: what comes back is as long as what went in, whatever the table. */
+static void lengths_survive(void **state) {
+    (void)state;
+    for (size_t m = 0; m < N_METHODS; m++) {
+        struct fixture f;
+        float *x = fixture_gaussian(20, 128, 5), xhat[20 * 128];
+        fixture_open(&f, methods[m], "", 128, FQ_KEY, 1);
+        fixture_roundtrip(&f, 20, x, xhat);
+        for (size_t v = 0; v < 20; v++) {
+            const double before = fixture_dot(128, x + v * 128, x + v * 128);
+            assert_true(fabs(fixture_dot(128, xhat + v * 128, xhat + v * 128) / before - 1) < 2e-3);
+        }
+        free(x);
+        fixture_close(&f);
+    }
+}
+
+/* Zeros up to 128 make the transform's two halves equal up to signs: every coordinate of a 64-wide head is coded twice,
+ * and the second copy buys nothing. */
+static void padding_codes_everything_twice(void **state) {
+    (void)state;
+    struct fixture f;
+    float *x = fixture_gaussian(30, 64, 5), y[128];
+    fixture_open(&f, &fq_method_turbo3, "narrow=pad", 64, FQ_KEY, 1);
+    for (size_t v = 0; v < 30; v++) {
+        f.kernels->rotate(&f.call, 1, x + v * 64, y);
+        for (size_t j = 0; j < 64; j++)
+            assert_true(fabsf(fabsf(y[j]) - fabsf(y[64 + j])) < 1e-6F);
+    }
+    free(x);
+    fixture_close(&f);
+}
+
+/* 12.2: the tables against N(0, 1/128): distortion within .1 % of Lloyd-Max, but the old one, 2.13 times it. */
+static void the_old_table_is_misscaled(void **state) {
+    (void)state;
+    static const struct turbo_format *const formats[N_METHODS] = {&turbo2_format, &turbo3_format, &turbo4_format,
+                                                                  &turbo4_before_197_format};
+    static const double lloyd[N_METHODS] = {0.117481847829, 0.034547760789, 0.009501008008, 0.009501008008};
+    for (size_t m = 0; m < N_METHODS; m++) {
+        const unsigned half = 1U << (formats[m]->bits - 1);
+        double sum = 0;
+        const double step = 1e-4;
+        for (unsigned i = 0; i < 90000; i++) {
+            const double z = (i + 0.5) * step;
+            unsigned k = 0;
+            while (k + 1 < half && z >= sqrt(128.0) * (double)formats[m]->bound[k])
+                k++;
+            const double e = z - sqrt(128.0) * (double)formats[m]->level[k];
+            sum += e * e * exp(-z * z / 2) * step;
+        }
+        const double ratio = sum * sqrt(2 / acos(-1.0)) / lloyd[m];
+        if (!(fabs(ratio - (m == 3 ? 2.13 : 1)) < (m == 3 ? 0.01 : 0.001)))
+            fail_msg("%s: %.4f times Lloyd-Max", methods[m]->name, ratio);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gates_pass),
+        cmocka_unit_test(worst_cases_hold),
+        cmocka_unit_test(footprints_are_the_forks),
+        cmocka_unit_test(bytes_lie_where_the_fork_puts_them),
+        cmocka_unit_test(masks_are_the_published_ones),
+        cmocka_unit_test(lengths_survive),
+        cmocka_unit_test(padding_codes_everything_twice),
+        cmocka_unit_test(the_old_table_is_misscaled),
+    };
+    return cmocka_run_group_tests_name("llama.cpp turbo", tests, NULL, NULL);
+}
