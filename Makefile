@@ -32,7 +32,7 @@ check: setup-check ## form and structure: layering, format, clang-tidy, cppcheck
 	$(Q)scripts/check_style.sh
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/check_layers.sh $(BUILD)
-	$(Q)FQ_LLAMA_CFLAGS='$(FQ_LLAMA_CFLAGS)' scripts/check_static.sh '$(CFLAGS_ALL)'
+	$(Q)FQ_LLAMA_CFLAGS='$(FQ_LLAMA_CFLAGS)' scripts/check_static.sh '$(FQ_STD) -I. $(FQ_OMP) $(FQ_PKG_CFLAGS) $(FQ_BLAS_CFLAGS)'
 	$(Q)$(MAKE) --no-print-directory valgrind
 
 setup-check:

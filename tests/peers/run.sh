@@ -10,7 +10,7 @@
 # and libggml-base of the pinned llama.cpp in .deps/llama. FQ_PEER_LINES names a file for the lines of the table, one JSON object each.
 # Exit 0: nothing differs; 1: something does; 2: our own side does not build.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 2
 build=${1:?the build folder: libfq_methods.a, libfq_base.a and methods/registry.o are in it}
 shift
 wanted=${*:-ggml faiss rabitq turboquant kivi}
