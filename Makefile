@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 
 include mk/flags.mk mk/detect.mk mk/rules.mk
 
-.PHONY: help setup setup-check all unit test check valgrind smoke cheats reproduce audit report format install clean
+.PHONY: help setup setup-check all unit test check valgrind smoke peers fuzz cheats reproduce audit report format install clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,12 @@ valgrind: all ## valgrind (memcheck) over the smoke sweep
 
 smoke: all ## the smallest sweep through every floor, in seconds
 	$(Q)tests/smoke.sh $(BIN)
+
+peers: all ## compare our methods with their authors' code, where that is installed outside the tree
+	$(Q)tests/peers/run.sh $(BUILD)
+
+fuzz: ## every method with random parameters and data under libFuzzer, FUZZ_SECONDS (120)
+	$(Q)tests/fuzz/run.sh $(or $(FUZZ_SECONDS),120)
 
 cheats: $(CHEATS) ## plug-ins that the audit must catch
 

@@ -13,7 +13,7 @@ readonly LLAMA_PACKAGE=llama-cpp-python LLAMA_VERSION=0.3.36
 readonly LLAMA_SHA256=832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e
 readonly BUILD_PACKAGES="build-essential pkg-config cmake ninja-build python3 python3-pip python3-venv unzip binutils
     libopenblas-openmp-dev libhdf5-dev libcyaml-dev libyaml-dev libhwloc-dev libjansson-dev nettle-dev libcmocka-dev gnuplot-nox"
-readonly CHECK_PACKAGES="clang-format-14 clang-tidy-14 cppcheck valgrind"
+readonly CHECK_PACKAGES="clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev cppcheck valgrind"
 readonly FILES=${FQ_DATA:-datasets/files}
 
 say() { printf '  %-10s %s\n' "$1" "$2" >&2; }
