@@ -329,10 +329,15 @@ int fq_bootstrap_run(struct fq_bootstrap *boot, const struct fq_design *design, 
                      enum fq_effect effect, double level, struct fq_boot_result *out, struct fq_error *err) {
     if (effect != FQ_EFFECT_VALUE && !design->paired)
         return fq_fail(err, FQ_FAILED, "a comparison needs paired samples");
-    struct problem p = {.d = design, .statistic = statistic, .effect = effect};
+    /* exp_mean alone: the mean of the logarithms is what is nearly normal, and its exponential cannot be negative. */
+    bool exponential = effect == FQ_EFFECT_VALUE && statistic == FQ_EXP_MEAN;
+    struct problem p = {.d = design, .statistic = exponential ? FQ_MEAN : statistic, .effect = effect};
     int code = prepare(&p) ? resample(boot, &p, level, out, err) : fq_fail(err, FQ_FAILED, "out of memory");
     release(&p);
-    if (code == 0 && effect == FQ_EFFECT_RATIO) {
+    if (code == 0 && statistic == FQ_RMS && effect == FQ_EFFECT_VALUE && out->low < 0.0)
+        out->low = 0.0; /* a root is not negative; the bound loses nothing by saying so */
+    if (code == 0 && (exponential || effect == FQ_EFFECT_RATIO)) {
+        out->logarithm = true;
         out->value = exp(out->value);
         out->low = exp(out->low);
         out->high = exp(out->high);

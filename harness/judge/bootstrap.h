@@ -30,7 +30,8 @@ enum fq_effect { FQ_EFFECT_VALUE, FQ_EFFECT_RATIO, FQ_EFFECT_DIFFERENCE };
 
 struct fq_boot_result {
     double value, low, high;
-    double se, df;      /* calibrated standard error (of the logarithm for RATIO), degrees of freedom */
+    double se, df;      /* calibrated standard error (of the logarithm where that is so), degrees of freedom */
+    bool logarithm;     /* RATIO, and VALUE of exp_mean: the interval was made for the logarithm, so it is above zero */
     bool has_interval;  /* false: one seed and one unit, low and high are NaN */
     size_t seeds, tops; /* how many seeds, and how many clusters or units, were resampled */
     bool by_label_a;    /* tops counts label_a, else label_b */

@@ -19,7 +19,9 @@ enum { MAX_TESTS = 64, MAX_PAIR = 16, LONG = 1024 };
 static const cyaml_strval_t as_words[] = {{"ratio", FQ_AS_RATIO}, {"difference", FQ_AS_DIFFERENCE}};
 static const cyaml_strval_t direction_words[] = {
     {"below", FQ_IS_BELOW}, {"above", FQ_IS_ABOVE}, {"equivalent", FQ_IS_EQUIVALENT}};
-static const cyaml_strval_t combine_words[] = {{"all", FQ_COMBINE_ALL}, {"any", FQ_COMBINE_ANY}};
+static const cyaml_strval_t combine_words[] = {
+    {"all", FQ_COMBINE_ALL}, {"any", FQ_COMBINE_ANY}, {"each", FQ_COMBINE_EACH}};
+static const cyaml_strval_t rates_words[] = {{"match", FQ_RATES_MATCH}, {"differ", FQ_RATES_DIFFER}};
 
 static const cyaml_schema_field_t selector_fields[] = {TEXT_OPTIONAL("kind", fq_selector, kind),
                                                        TEXT_OPTIONAL("data", fq_selector, data),
@@ -45,6 +47,9 @@ static const cyaml_schema_field_t test_fields[] = {
     CYAML_FIELD_ENUM("direction", CYAML_FLAG_STRICT, struct fq_claim_test, direction, direction_words,
                      CYAML_ARRAY_LEN(direction_words)),
     CYAML_FIELD_FLOAT_PTR("margin", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct fq_claim_test, margin),
+    CYAML_FIELD_ENUM("rates", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct fq_claim_test, rates, rates_words,
+                     CYAML_ARRAY_LEN(rates_words)),
+    TEXT_OPTIONAL("rates_reason", fq_claim_test, rates_reason),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t test_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct fq_claim_test, test_fields)};
@@ -52,7 +57,8 @@ static const cyaml_schema_value_t test_schema = {
 static const cyaml_schema_field_t claim_fields[] = {
     TEXT("id", fq_claim, id),
     TEXT("who", fq_claim, who),
-    TEXT("words", fq_claim, words),
+    TEXT_OPTIONAL("words", fq_claim, words),
+    TEXT_OPTIONAL("paraphrase", fq_claim, paraphrase),
     TEXT("where", fq_claim, where),
     TEXT("statement", fq_claim, statement),
     TEXT_OPTIONAL("note", fq_claim, note),
@@ -67,7 +73,13 @@ static const cyaml_schema_field_t claim_fields[] = {
 static const cyaml_schema_value_t claim_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct fq_claim, claim_fields)};
 
+static bool is_given(const char *text) {
+    return text != NULL && text[0] != '\0';
+}
+
 static int check(const struct fq_claim *c, struct fq_error *err) {
+    if (is_given(c->words) == is_given(c->paraphrase))
+        return fq_fail(err, FQ_USAGE, "%s: give either words, a verbatim quotation, or paraphrase", c->path);
     if (!(c->level > 0.5 && c->level < 1.0))
         return fq_fail(err, FQ_USAGE, "%s: level is a confidence between 0.5 and 1 (0.95), found %g", c->path,
                        c->level);
@@ -84,6 +96,11 @@ static int check(const struct fq_claim *c, struct fq_error *err) {
             return fq_fail(err, FQ_USAGE, "%s: test '%s': margin %g is out of range", c->path, t->name, margin);
         if (t->direction == FQ_IS_EQUIVALENT && !(margin > 0.0))
             return fq_fail(err, FQ_USAGE, "%s: test '%s': equivalence needs a margin above zero", c->path, t->name);
+        if (t->rates == FQ_RATES_DIFFER && (t->against == NULL || !is_given(t->rates_reason)))
+            return fq_fail(err, FQ_USAGE, "%s: test '%s': rates: differ needs against and a rates_reason", c->path,
+                           t->name);
+        if (t->rates == FQ_RATES_MATCH && t->rates_reason != NULL)
+            return fq_fail(err, FQ_USAGE, "%s: test '%s': rates_reason without rates: differ", c->path, t->name);
     }
     return 0;
 }
@@ -156,6 +173,11 @@ void fq_claims_free(struct fq_claims *c) {
         fq_yaml_free(&claim_schema, c->claim[i], 0);
     free(c->claim);
     memset(c, 0, sizeof *c);
+}
+
+void fq_claim_said(const struct fq_claim *c, char *out, size_t size) {
+    bool quoted = is_given(c->words);
+    snprintf(out, size, quoted ? "\"%s\"" : "%s", quoted ? c->words : c->paraphrase);
 }
 
 bool fq_parameter_value(const char *parameters, const char *name, char *out, size_t size) {

@@ -12,10 +12,13 @@
 
 enum fq_claim_as { FQ_AS_RATIO, FQ_AS_DIFFERENCE };
 enum fq_claim_direction { FQ_IS_BELOW, FQ_IS_ABOVE, FQ_IS_EQUIVALENT };
-enum fq_claim_combine { FQ_COMBINE_ALL, FQ_COMBINE_ANY };
+/* EACH: at least one comparison of every test. */
+enum fq_claim_combine { FQ_COMBINE_ALL, FQ_COMBINE_ANY, FQ_COMBINE_EACH };
+enum fq_claim_rates { FQ_RATES_MATCH, FQ_RATES_DIFFER };
 
 /* Patterns (shell style) on a cell's identity; NULL matches anything. parameters: "bits=2|3|4 rotation=haar", the named
- * parameters must have one of the values, the others are free. */
+ * parameters must have one of the values, the others are free, but for `centre`: cells on centred data are selected by
+ * naming it only. */
 struct fq_selector {
     char *kind, *data, *model, *tensor, *method, *parameters;
 };
@@ -26,7 +29,7 @@ struct fq_selector {
 struct fq_claim_test {
     char *name;
     struct fq_selector cells;
-    char *metric, *statistic; /* statistic NULL: the first that the series asks for */
+    char *metric, *statistic; /* metric: a pattern, too; statistic NULL: the first that the series asks for */
     double *constant;         /* NULL: 1 or 0 */
     struct fq_selector *against;
     char **pair;
@@ -34,10 +37,15 @@ struct fq_claim_test {
     enum fq_claim_as as;
     enum fq_claim_direction direction;
     double *margin; /* NULL: the claim's minimum_effect */
+    /* Both sides of a comparison have rates within the contract's tolerance, unless the test says that they differ and
+     * gives the reason. */
+    enum fq_claim_rates rates;
+    char *rates_reason;
 };
 
+/* Exactly one of words (a verbatim quotation) and paraphrase (what was said, in our words) is given, the other NULL. */
 struct fq_claim {
-    char *id, *who, *words, *where, *statement, *note, *contract, *family;
+    char *id, *who, *words, *paraphrase, *where, *statement, *note, *contract, *family;
     double level, minimum_effect;
     enum fq_claim_combine combine;
     struct fq_claim_test *tests;
@@ -54,6 +62,9 @@ struct fq_claims {
  * test with neither constant nor against; a directory without claims. */
 int fq_claims_load(const char *dir, struct fq_claims *out, struct fq_error *err);
 void fq_claims_free(struct fq_claims *claims);
+
+/* What was said, for a reader: a quotation in quotation marks, a paraphrase without. At most 1,200 bytes. */
+void fq_claim_said(const struct fq_claim *claim, char *out, size_t size);
 
 /* One value of a canonical parameter text ("bits=3 rotation=haar"), or false. */
 bool fq_parameter_value(const char *parameters, const char *name, char *out, size_t size);

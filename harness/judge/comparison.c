@@ -14,9 +14,11 @@ double fq_test_margin(const struct fq_claim *claim, const struct fq_claim_test *
     return test->margin ? *test->margin : claim->minimum_effect;
 }
 
-/* The audit of exactly the cells that are compared; the first objection goes into r->why. */
-static int audit_pair(const struct fq_contract *contract, const struct fq_group *x, const struct fq_group *y,
-                      struct fq_test_result *r, struct fq_error *err) {
+/* The audit of exactly the cells that are compared; the first objection goes into r->why. A sweep's author chooses the
+ * rate classes, so they excuse nothing here: a table may show 2 bits and 4 bits, a verdict may not set them against
+ * each other. */
+static int audit_pair(const struct fq_claim_test *test, const struct fq_contract *contract, const struct fq_group *x,
+                      const struct fq_group *y, struct fq_test_result *r, struct fq_error *err) {
     size_t n = x->n + (y ? y->n : 0), k = 0;
     const struct fq_cell **cells = malloc(n * sizeof(void *));
     if (cells == NULL)
@@ -26,7 +28,8 @@ static int audit_pair(const struct fq_contract *contract, const struct fq_group 
     for (size_t i = 0; y != NULL && i < y->n; i++)
         cells[k++] = y->entry[i].cell;
     struct fq_audit audit = {.n = 0};
-    int code = fq_audit_cells(contract, cells, n, &audit, err);
+    int code = fq_audit_cells(contract, cells, n, test->rates == FQ_RATES_DIFFER ? FQ_RATES_FREE : FQ_RATES_OF_PAIR,
+                              &audit, err);
     free(cells);
     for (size_t i = 0; code == 0 && i < audit.n; i++)
         if (!audit.finding[i].fair) {
@@ -72,7 +75,8 @@ static void describe(const struct fq_claim_test *test, const struct fq_group *x,
     r->effect = r->low = r->high = r->p = r->p_holm = NAN;
 }
 
-/* Where the claim's bounds lie on the scale that is tested (logarithm for the ratio of a pair). */
+/* Where the claim's bounds lie on the scale that is tested: the one that the interval was made on, so that test and
+ * interval agree (the logarithm for the ratio of a pair and for exp_mean). */
 struct scale {
     double estimate, se, df;
     double low, high; /* below: high alone; above: low alone; equivalent: both */
@@ -81,28 +85,30 @@ struct scale {
 static struct scale scale_of(const struct fq_claim *claim, const struct fq_test_result *r) {
     const struct fq_claim_test *t = r->test;
     double margin = fq_test_margin(claim, t);
-    bool logarithm = r->against[0] != '\0' && t->as == FQ_AS_RATIO;
     struct scale s = {.estimate = r->measured.value, .se = r->measured.se, .df = r->measured.df};
     double up = t->as == FQ_AS_RATIO ? r->reference * (1.0 + margin) : r->reference + margin;
     double down = t->as == FQ_AS_RATIO ? r->reference * (1.0 - margin) : r->reference - margin;
     /* An order claim must clear the minimum effect: "below" means below reference less margin. */
     s.low = t->direction == FQ_IS_ABOVE ? up : down;
     s.high = t->direction == FQ_IS_BELOW ? down : up;
-    if (logarithm) {
+    if (r->measured.logarithm) {
         s.estimate = log(s.estimate);
-        s.low = log(s.low);
-        s.high = log(s.high);
+        s.low = s.low > 0.0 ? log(s.low) : -INFINITY;
+        s.high = s.high > 0.0 ? log(s.high) : -INFINITY;
     }
     return s;
 }
 
+/* "Holds" and "fails" are two tests, of which the nearer decides. Each is made at half the level (its p-value is
+ * doubled), so that the chance of any wrong decision is at most 1 - level wherever the truth lies, a bound included.
+ * For an equivalence this is also what the interval says: it holds when the whole interval lies between the bounds. */
 void fq_test_side(const struct fq_claim *claim, struct fq_test_result *r) {
     struct scale s = scale_of(claim, r);
     double holds, fails;
     if (r->test->direction == FQ_IS_EQUIVALENT) {
         double over = fq_one_sided(s.estimate, s.se, s.df, s.high, true);
         double under = fq_one_sided(s.estimate, s.se, s.df, s.low, false);
-        holds = fq_tost(s.estimate, s.se, s.df, s.low, s.high);
+        holds = fmin(1.0, 2.0 * fq_tost(s.estimate, s.se, s.df, s.low, s.high));
         fails = fmin(1.0, 2.0 * fmin(over, under));
     } else {
         bool above = r->test->direction == FQ_IS_ABOVE;
@@ -130,7 +136,7 @@ int fq_test_compare(const struct fq_claim *claim, const struct fq_claim_test *te
     describe(test, x, y, r);
     r->outcome = FQ_UNDECIDED;
     FQ_TRY(statistic_of(test, fq_group_series(x), &statistic, err));
-    FQ_TRY(audit_pair(contract, x, y, r, err));
+    FQ_TRY(audit_pair(test, contract, x, y, r, err));
     if (r->outcome == FQ_REFUSED)
         return 0;
     bool ratio = test->as == FQ_AS_RATIO;

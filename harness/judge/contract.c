@@ -24,6 +24,7 @@ static const cyaml_schema_value_t equal_schema = {
 static const cyaml_schema_field_t tolerance_fields[] = {
     CYAML_FIELD_STRING_PTR("fact", CYAML_FLAG_POINTER, struct fq_tolerance_rule, fact, 1, 39),
     CYAML_FIELD_FLOAT("within", CYAML_FLAG_DEFAULT, struct fq_tolerance_rule, within),
+    CYAML_FIELD_FLOAT("per_vector", CYAML_FLAG_OPTIONAL, struct fq_tolerance_rule, per_vector),
     CYAML_FIELD_SEQUENCE("kinds", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct fq_tolerance_rule, kinds,
                          &text_schema, 1, MAX_LIST),
     CYAML_FIELD_END};
@@ -67,6 +68,11 @@ static int check(const struct fq_contracts *c, struct fq_error *err) {
         for (unsigned j = 0; j < i; j++)
             if (strcmp(k->name, c->contract[j].name) == 0)
                 return fq_fail(err, FQ_USAGE, "%s: the contract '%s' stands there twice; rename one", c->path, k->name);
+        for (unsigned j = 0; j < k->tolerance_count; j++)
+            if (!(k->tolerance[j].within >= 0.0) || !(k->tolerance[j].per_vector >= 0.0))
+                return fq_fail(err, FQ_USAGE,
+                               "%s: contract '%s', tolerance of '%s': within and per_vector are not below 0", c->path,
+                               k->name, k->tolerance[j].fact);
         for (unsigned j = 0; j < k->require_count; j++) {
             const struct fq_require_rule *r = &k->require[j];
             if ((r->is != NULL) + (r->equals != NULL) + (r->at_most != NULL) != 1)

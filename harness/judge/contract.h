@@ -10,7 +10,7 @@
  *     equal:                     # equal over all cells of one kind and data item
  *       - {facts: [FACT, ...], kinds: [codec, model, speed]}
  *     tolerance:                 # largest minus smallest value, inside cells with the same rate_class
- *       - {fact: rate_bits, within: 0.26}
+ *       - {fact: rate_bits, within: 0.02, per_vector: 16}   # within + per_vector / d, d being the fact `dim`
  *     require:                   # what every cell must have observed
  *       - {fact: canaries, is: intact}
  *       - {fact: written_bytes, equals: promised_bytes}
@@ -35,7 +35,7 @@ struct fq_equal_rule {
 
 struct fq_tolerance_rule {
     char *fact;
-    double within;
+    double within, per_vector; /* the spread allowed: within + per_vector / d */
     char **kinds;
     unsigned kinds_count;
 };

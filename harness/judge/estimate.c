@@ -4,7 +4,6 @@
 
 #include "harness/judge/bootstrap.h"
 #include "harness/judge/groups.h"
-#include "harness/judge/paired.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -68,11 +67,6 @@ struct builder {
     struct fq_estimates *out;
     size_t room;
     struct fq_bootstrap *boot;
-    const struct fq_groups *groups;
-    /* Noise floors of the metric at hand; groups of one metric are neighbours. */
-    const struct fq_group *floor_of;
-    double floor[FQ_STATISTICS];
-    bool floor_known[FQ_STATISTICS];
 };
 
 static struct fq_estimate *new_row(struct builder *b, const struct fq_group *g, struct fq_error *err) {
@@ -91,17 +85,10 @@ static struct fq_estimate *new_row(struct builder *b, const struct fq_group *g, 
     return e;
 }
 
-static double floor_for(struct builder *b, const struct fq_group *g, enum fq_statistic statistic) {
-    if (b->floor_of == NULL || !fq_groups_comparable(b->floor_of, g) ||
-        strcmp(fq_group_series(b->floor_of)->metric, fq_group_series(g)->metric) != 0) {
-        b->floor_of = g;
-        memset(b->floor_known, 0, sizeof b->floor_known);
-    }
-    if (!b->floor_known[statistic]) {
-        b->floor[statistic] = fq_noise_floor(b->boot, b->groups, g, statistic, FQ_EFFECT_DIFFERENCE, LEVEL);
-        b->floor_known[statistic] = true;
-    }
-    return b->floor[statistic];
+/* An interval from so few levels is what Student's quantile makes of them: wide, and no more than a hint. Blocks of
+ * processes that do not differ count as units, which the degrees of freedom tell. */
+static bool rests_on_few(const struct fq_group *g, const struct fq_boot_result *r) {
+    return r->has_interval && r->seeds <= 2 && r->tops < 5 && (!g->timed || r->df < 4.0);
 }
 
 static void summarise(struct builder *b, const struct fq_group *g, const struct fq_design *design,
@@ -124,11 +111,10 @@ static void summarise(struct builder *b, const struct fq_group *g, const struct 
     fq_group_resampled(g, r.by_label_a, r.seeds, r.tops, e->resampled, sizeof e->resampled);
     if (!r.has_interval)
         add_flag(e, "single-unit");
+    if (rests_on_few(g, &r))
+        add_flag(e, "few-units");
     if (statistic == FQ_MAX)
         add_flag(e, "sample-maximum");
-    double floor = floor_for(b, g, statistic);
-    if (floor > 0.0 && fabs(r.value) <= floor)
-        add_flag(e, "below-noise-floor");
 }
 
 /* All statistics of one group: one row each. */
@@ -170,7 +156,7 @@ int fq_estimate_all(const struct fq_results *results, size_t n_results, uint64_t
     memset(out, 0, sizeof *out);
     struct fq_groups groups;
     FQ_TRY(fq_groups_build(results, n_results, &groups, err));
-    struct builder b = {.out = out, .groups = &groups, .boot = fq_bootstrap_new(seed, FQ_RESAMPLES)};
+    struct builder b = {.out = out, .boot = fq_bootstrap_new(seed, FQ_RESAMPLES)};
     int code = b.boot ? 0 : fq_fail(err, FQ_FAILED, "out of memory for the bootstrap");
     for (size_t i = 0; code == 0 && i < groups.n; i++)
         code = estimate_group(&b, &groups.group[i], err);

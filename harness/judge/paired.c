@@ -113,6 +113,7 @@ int fq_compare(struct fq_bootstrap *boot, const struct fq_group *x, const struct
     if (code != 0)
         return code;
     *out = (struct fq_comparison){.value = r.value, .low = r.low, .high = r.high, .se = r.se, .df = r.df};
+    out->logarithm = blockwise || r.logarithm;
     if (blockwise) {
         out->value = exp(r.value);
         out->low = exp(r.low);

@@ -25,10 +25,17 @@ static bool fits(const char *pattern, const char *fallback, const char *text) {
     return p == NULL || fnmatch(p, text, 0) == 0;
 }
 
+/* A sweep may centre keys before a method sees them: another experiment, which a claim has to ask for by name. */
+static bool centred_unasked(const struct fq_selector *s, const struct fq_cell *c) {
+    char value[64];
+    return fq_parameter_value(c->parameters, "centre", value, sizeof value) &&
+           !(s->parameters != NULL && fq_parameter_value(s->parameters, "centre", value, sizeof value));
+}
+
 /* `base` gives what `s` leaves out; parameters are not inherited, since the partner is another method or setting. */
 static bool selects(const struct fq_selector *s, const struct fq_selector *base, const struct fq_group *g) {
     const struct fq_cell *c = fq_group_cell(g);
-    return c->replicate == 0 && fits(s->kind, base ? base->kind : NULL, c->kind) &&
+    return c->replicate == 0 && !centred_unasked(s, c) && fits(s->kind, base ? base->kind : NULL, c->kind) &&
            fits(s->data, base ? base->data : NULL, c->data) && fits(s->model, base ? base->model : NULL, c->model) &&
            fits(s->tensor, base ? base->tensor : NULL, fq_group_series(g)->tensor) &&
            fits(s->method, base ? base->method : NULL, c->method) &&
@@ -37,7 +44,7 @@ static bool selects(const struct fq_selector *s, const struct fq_selector *base,
 
 static bool is_partner(const struct fq_claim_test *t, const struct fq_group *x, const struct fq_group *y) {
     if (x == y || !fq_groups_comparable(x, y) || !selects(t->against, &t->cells, y) ||
-        strcmp(fq_group_series(y)->metric, t->metric) != 0)
+        strcmp(fq_group_series(y)->metric, fq_group_series(x)->metric) != 0)
         return false;
     for (unsigned i = 0; i < t->pair_count; i++) {
         char a[128], b[128];
@@ -71,7 +78,7 @@ static int run_test(const struct judge *j, struct fq_verdict *v, const struct fq
     size_t before = v->n;
     for (size_t i = 0; i < j->groups->n; i++) {
         const struct fq_group *x = &j->groups->group[i];
-        if (strcmp(fq_group_series(x)->metric, t->metric) != 0 || !selects(&t->cells, NULL, x))
+        if (!fits(t->metric, NULL, fq_group_series(x)->metric) || !selects(&t->cells, NULL, x))
             continue;
         if (t->against == NULL) {
             FQ_TRY(add_result(j, v, t, x, NULL, err));
@@ -143,6 +150,23 @@ static size_t decisive(const struct fq_verdict *v, enum fq_outcome wanted, bool 
     return best;
 }
 
+/* Does one comparison of every test hold; is there a test all of whose comparisons fail? */
+static void each_test(const struct fq_claim *claim, const struct fq_verdict *v, bool *all_hold, bool *one_fails) {
+    *all_hold = true;
+    *one_fails = false;
+    for (unsigned t = 0; t < claim->tests_count; t++) {
+        size_t n = 0, holds = 0, fails = 0;
+        for (size_t i = 0; i < v->n; i++) {
+            bool mine = v->result[i].test == &claim->tests[t];
+            n += mine;
+            holds += mine && v->result[i].outcome == FQ_HOLDS;
+            fails += mine && v->result[i].outcome == FQ_FAILS;
+        }
+        *all_hold = *all_hold && holds > 0;
+        *one_fails = *one_fails || (n > 0 && fails == n);
+    }
+}
+
 static void combine(const struct fq_claim *claim, struct fq_verdict *v) {
     for (size_t i = 0; i < v->n; i++) {
         struct fq_test_result *r = &v->result[i];
@@ -153,14 +177,20 @@ static void combine(const struct fq_claim *claim, struct fq_verdict *v) {
         v->undecided += r->outcome == FQ_UNDECIDED;
         v->refused += r->outcome == FQ_REFUSED;
     }
-    bool all = claim->combine == FQ_COMBINE_ALL;
+    bool all = claim->combine == FQ_COMBINE_ALL, supported, refuted;
+    if (claim->combine == FQ_COMBINE_EACH)
+        each_test(claim, v, &supported, &refuted);
+    else {
+        refuted = all ? v->fails > 0 : v->fails == v->n && v->missing == 0;
+        supported = all ? v->holds == v->n && v->missing == 0 : v->holds > 0;
+    }
     if (v->n == 0 || v->refused > 0) {
         v->kind = FQ_NOT_MEASURED;
         v->decisive = decisive(v, FQ_REFUSED, true);
-    } else if (all ? v->fails > 0 : v->fails == v->n && v->missing == 0) {
+    } else if (refuted) {
         v->kind = FQ_REFUTED;
         v->decisive = decisive(v, FQ_FAILS, true);
-    } else if (all ? v->holds == v->n && v->missing == 0 : v->holds > 0) {
+    } else if (supported) {
         v->kind = FQ_SUPPORTED;
         v->decisive = decisive(v, FQ_HOLDS, !all);
     } else {

@@ -32,7 +32,7 @@ struct fq_test_result {
     struct fq_comparison measured;
     double reference;         /* the constant; 1 or 0 for a pair */
     double effect, low, high; /* ratio to, or difference from, the reference */
-    double p, p_holm;         /* p: of the nearer side, two-sided; TOST for equivalence */
+    double p, p_holm;         /* p: of the nearer side, two-sided; twice TOST for equivalence */
     double rate_bits, against_rate_bits;
     bool below_floor; /* smaller than the A/A pair's interval */
     char why[160];    /* of undecided and refused */

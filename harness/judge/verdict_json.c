@@ -45,6 +45,10 @@ static json_t *result_json(const struct fq_test_result *r) {
     bad |= put(o, "n", json_integer((json_int_t)m->n));
     bad |= put(o, "seeds", json_integer((json_int_t)m->seeds));
     bad |= put(o, "resampled", json_string(m->resampled));
+    bool differ = r->test->rates == FQ_RATES_DIFFER;
+    bad |= put(o, "rates", json_string(differ ? "differ" : "match"));
+    bad |= put(o, "rates_reason", differ ? json_string(r->test->rates_reason) : json_null());
+    bad |= put(o, "standard_error_of", json_string(m->logarithm ? "logarithm" : "value"));
     bad |= put(o, "below_noise_floor", json_boolean(r->below_floor));
     bad |= put(o, "why", json_string(r->why));
     if (bad == 0)
@@ -64,7 +68,8 @@ static json_t *verdict_json(const struct fq_verdict *v) {
     bad |= put(o, "high", number(r ? r->high : NAN));
     bad |= put(o, "reason", json_string(v->reason));
     bad |= put(o, "who", json_string(c->who));
-    bad |= put(o, "words", json_string(c->words));
+    bad |= put(o, "words", c->words ? json_string(c->words) : json_null());
+    bad |= put(o, "paraphrase", c->paraphrase ? json_string(c->paraphrase) : json_null());
     bad |= put(o, "where", json_string(c->where));
     bad |= put(o, "statement", json_string(c->statement));
     bad |= put(o, "note", c->note ? json_string(c->note) : json_null());

@@ -87,5 +87,8 @@ void fq_put_audit_text(FILE *f, const struct fq_audit *audit) {
     fprintf(f, "%s: %zu of %zu comparisons unequal\n\n", audit->unfair == 0 && !audit->exhibit ? "fair" : "UNFAIR",
             audit->unfair, audit->n);
     findings(f, audit, false);
+    for (size_t i = 0; i < audit->n_notes; i++)
+        fprintf(f, "  note     %s (%s, %s): %s\n", audit->note[i].field, audit->note[i].kind, audit->note[i].data,
+                audit->note[i].detail);
     findings(f, audit, true);
 }

@@ -60,6 +60,15 @@ void fq_put_audit(FILE *f, const struct fq_page *page) {
                 a->unfair, a->n);
     if (a->unfair > 0)
         put_findings(f, a, false);
+    for (size_t i = 0; i < a->n_notes; i++) {
+        fprintf(f, "<p>Note on <code>");
+        fq_put_html(f, a->note[i].field);
+        fprintf(f, "</code>, %s cells of ", a->note[i].kind);
+        fq_put_html(f, a->note[i].data);
+        fputs(": ", f);
+        fq_put_html(f, a->note[i].detail);
+        fputs("</p>\n", f);
+    }
     if (a->unfair < a->n) {
         fprintf(f, "<details><summary>%zu fields found equal</summary>\n", a->n - a->unfair);
         put_findings(f, a, true);
@@ -156,7 +165,7 @@ static const char *verdict_class(enum fq_verdict_kind kind) {
 
 static void put_verdict(FILE *f, const struct fq_verdict *v) {
     fprintf(f, "<tr><td class=\"claim\">");
-    fq_put_html(f, text_or_none(v->claim->statement != NULL ? v->claim->statement : v->claim->words));
+    fq_put_html(f, text_or_none(v->claim->statement));
     fputs("<span class=\"who\">", f);
     fq_put_html(f, text_or_none(v->claim->who));
     fputs(", ", f);
@@ -179,14 +188,20 @@ static void put_claim_details(FILE *f, const struct fq_verdict *v) {
     fq_put_html(f, c->id);
     fprintf(f, "</code>: %zu comparisons</summary>\n", v->n);
     if (c->words != NULL) {
-        fputs("<blockquote>", f);
+        fputs("<blockquote>\u201c", f);
         fq_put_html(f, c->words);
-        fputs("</blockquote>\n", f);
+        fputs("\u201d</blockquote>\n", f);
+    } else if (c->paraphrase != NULL) {
+        fputs("<p>Said, in our words: ", f);
+        fq_put_html(f, c->paraphrase);
+        fputs("</p>\n", f);
     }
     fputs("<p>Tested as: ", f);
     fq_put_html(f, text_or_none(c->statement));
-    fprintf(f, " Level %g, minimum effect %g, %s of the tests must hold, contract <code>", c->level, c->minimum_effect,
-            c->combine == FQ_COMBINE_ALL ? "all" : "any");
+    fprintf(f, " Level %g, minimum effect %g, %s must hold, contract <code>", c->level, c->minimum_effect,
+            c->combine == FQ_COMBINE_ALL   ? "all comparisons"
+            : c->combine == FQ_COMBINE_ANY ? "one comparison"
+                                           : "one comparison of every test");
     fq_put_html(f, text_or_none(c->contract));
     fputs("</code>, family <code>", f);
     fq_put_html(f, text_or_none(c->family));

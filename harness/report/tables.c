@@ -95,8 +95,8 @@ static void put_estimate(struct fq_table_cell *cell, const struct fq_estimate *e
         return;
     }
     fq_table_estimate(cell, e->value, e->low, e->high);
-    if (fq_has_flag(e->flags, "below-noise-floor"))
-        note(cell, "below noise floor");
+    if (fq_has_flag(e->flags, "few-units"))
+        note(cell, "few units");
     if (fq_has_flag(e->flags, "single-unit"))
         note(cell, "one unit");
     if (fq_has_flag(e->flags, "sample-maximum"))

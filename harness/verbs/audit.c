@@ -56,6 +56,14 @@ static void print_unfair(const struct fq_audit *a) {
     }
 }
 
+static void print_notes(const struct fq_audit *a) {
+    char place[160];
+    for (size_t i = 0; i < a->n_notes; i++) {
+        place_of(&a->note[i], place, sizeof place);
+        printf("note    %-20s %s\n        %s\n", a->note[i].field, place, a->note[i].detail);
+    }
+}
+
 /* One line per field that is equal wherever it was checked: its value if that is one for all, else how many places. */
 static void print_fair(const struct fq_audit *a) {
     printf("%-28s %-8s %s\n", "checked and fair", "places", "value");
@@ -87,6 +95,7 @@ static void print_failed(const struct fq_results *results, size_t n) {
 static int print_audit(const struct fq_audit *a, const struct fq_results *results, size_t n, struct fq_error *err) {
     printf("contract %s: %zu cells, %zu of them failed, %zu checks\n\n", a->contract, a->cells, a->failed, a->n);
     print_unfair(a);
+    print_notes(a);
     print_failed(results, n);
     print_fair(a);
     for (size_t k = 0; k < n; k++)

@@ -97,11 +97,13 @@ static void print_comparisons(const struct fq_verdict *v) {
         printf(" p %-8.2g %s: %s", r->p_holm, r->test->name, r->cells);
         if (r->against[0] != '\0')
             printf(" / %s", r->against);
-        printf(", %s, %s", r->data, r->tensor);
+        printf(", %s of %s, %s", r->metric, r->data, r->tensor);
         if (r->measured.resampled[0] != '\0')
             printf("; resampled: %s", r->measured.resampled);
         if (r->below_floor)
             printf("; below noise floor");
+        if (r->test->rates == FQ_RATES_DIFFER)
+            printf("; rates differ: %s", r->test->rates_reason);
         if (r->why[0] != '\0')
             printf("; %s", r->why);
         printf("\n");
@@ -113,7 +115,9 @@ static void print_verdicts(const struct fq_verdicts *all, bool brief) {
         const struct fq_verdict *v = &all->verdict[i];
         printf("%-36s %s\n    %s\n", v->claim->id, fq_verdict_name(v->kind), v->reason);
         if (!brief) {
-            printf("    claimed by %s: %s\n    judged: %s\n", v->claim->who, v->claim->words, v->claim->statement);
+            char said[1200];
+            fq_claim_said(v->claim, said, sizeof said);
+            printf("    claimed by %s: %s\n    judged: %s\n", v->claim->who, said, v->claim->statement);
             print_comparisons(v);
         }
         printf("\n");

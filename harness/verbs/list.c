@@ -147,9 +147,13 @@ static int claims_json(json_t **out, struct fq_error *err) {
     *out = json_array();
     for (size_t i = 0; i < claims.n; i++) {
         json_t *object = json_object();
+        char said[1200];
+        fq_claim_said(claims.claim[i], said, sizeof said);
         set_text(object, "id", claims.claim[i]->id);
         set_text(object, "who", claims.claim[i]->who);
-        set_text(object, "words", claims.claim[i]->words);
+        set_text(object, "said", said);
+        set_text(object, claims.claim[i]->words ? "words" : "paraphrase",
+                 claims.claim[i]->words ? claims.claim[i]->words : claims.claim[i]->paraphrase);
         set_text(object, "statement", claims.claim[i]->statement);
         set_text(object, "contract", claims.claim[i]->contract);
         set_text(object, "sha256", claims.claim[i]->sha256);
@@ -161,7 +165,7 @@ static int claims_json(json_t **out, struct fq_error *err) {
 
 static void print_claim(const json_t *c) {
     printf("%s (%s)\n    says       %s\n    decided    %s\n    contract   %s, file %.12s\n", text_of(c, "id"),
-           text_of(c, "who"), text_of(c, "words"), text_of(c, "statement"), text_of(c, "contract"),
+           text_of(c, "who"), text_of(c, "said"), text_of(c, "statement"), text_of(c, "contract"),
            text_of(c, "sha256"));
 }
 

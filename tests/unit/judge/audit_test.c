@@ -122,7 +122,7 @@ static void names_more_bits(void **state) {
     set_fact(&r.cells[1], "rate_bits", "2.5");
     struct fq_audit a;
     audit(&r, NULL, &a);
-    assert_int_equal(a.unfair, 0); /* 0.25 apart: within 0.26 */
+    assert_int_equal(a.unfair, 0); /* one 16-bit scalar per 64 coordinates: 0.25, within 0.02 + 16/64 */
     fq_audit_free(&a);
     set_fact(&r.cells[1], "rate_bits", "2.75");
     expect_unfair(&r, "rate_bits", "2.25: alpha bits=2", "2.75: beta bits=2");
@@ -150,6 +150,147 @@ static void names_broken_integrity(void **state) {
         set_fact(&r.cells[1], broken[i].fact, broken[i].value);
         expect_unfair(&r, broken[i].fact, broken[i].value, "beta bits=2");
     }
+}
+
+/* What one scalar costs depends on d: 0.25 bit is one at d = 64, two at 128 and nine at 576. */
+static void tolerance_shrinks_with_the_dimension(void **state) {
+    (void)state;
+    static const struct {
+        const char *dim, *rate;
+        bool fair;
+    } list[] = {{"64", "2.5", true},      {"128", "2.5", false}, {"128", "2.375", true}, {"576", "2.277", true},
+                {"576", "2.3055", false}, {"576", "2.5", false}, {"1536", "2.26", true}, {"1536", "2.29", false}};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        struct fq_results r;
+        struct fq_audit a;
+        fair_run(&r);
+        for (size_t k = 0; k < r.n_cells; k++)
+            set_fact(&r.cells[k], "dim", list[i].dim);
+        set_fact(&r.cells[1], "rate_bits", list[i].rate);
+        audit(&r, NULL, &a);
+        if ((a.unfair == 0) != list[i].fair)
+            fail_msg("2.25 and %s bits at d = %s: %zu unfair", list[i].rate, list[i].dim, a.unfair);
+        fq_audit_free(&a);
+        fq_results_free(&r);
+    }
+    struct fq_results r;
+    fair_run(&r);
+    set_fact(&r.cells[1], "dim", "unknown");
+    expect_unfair(&r, "rate_bits", "needs dim", "beta bits=2");
+}
+
+/* "codes alone were read" is asked of a time and of a perplexity as much as of a distortion. */
+static void every_kind_proves_its_codes(void **state) {
+    (void)state;
+    static const char *const kinds[] = {"codec", "speed", "model"};
+    for (size_t i = 0; i < 3; i++) {
+        struct fq_results r;
+        fair_run(&r);
+        struct fq_cell *cell = put_cell(&r, kinds[i], "omega", "bits=2", 1, 0, 0, 2);
+        set_fact(cell, "codes_only", "the same codes decode differently");
+        expect_unfair(&r, "codes_only", "the same codes decode differently", "omega");
+    }
+}
+
+static void flags_of(struct fq_estimate *e, const struct fq_cell *cell) {
+    memset(e, 0, sizeof *e);
+    snprintf(e->kind, sizeof e->kind, "%s", cell->kind);
+    snprintf(e->data, sizeof e->data, "%s", cell->data);
+    snprintf(e->method, sizeof e->method, "%s", cell->method);
+    snprintf(e->parameters, sizeof e->parameters, "%s", cell->parameters);
+    e->replicate = cell->replicate;
+}
+
+/* The rows that are marked: one letter per instance of the codec cells, in order alpha, beta, gamma, delta. */
+static void marks(const struct fq_results *r, char out[5]) {
+    static const char *const names[] = {"alpha", "beta", "gamma", "delta"};
+    struct fq_estimate row[4];
+    struct fq_audit a;
+    memset(row, 0, sizeof row);
+    for (size_t i = 0; i < r->n_cells; i++)
+        for (int k = 0; k < 4; k++)
+            if (strcmp(r->cells[i].method, names[k]) == 0 && strcmp(r->cells[i].kind, "codec") == 0 &&
+                r->cells[i].replicate == 0)
+                flags_of(&row[k], &r->cells[i]);
+    struct fq_estimates e = {.rows = row, .n = 4};
+    audit(r, NULL, &a);
+    assert_true(a.unfair > 0);
+    fq_audit_mark(&a, &e);
+    for (int k = 0; k < 4; k++)
+        out[k] = strncmp(row[k].flags, "unfair:", 7) == 0 ? names[k][0] : '-';
+    out[4] = '\0';
+    fq_audit_free(&a);
+}
+
+/* One odd row does not send its neighbours apart. */
+static void marks_the_odd_rows_only(void **state) {
+    (void)state;
+    struct fq_results r;
+    char who[5];
+    fair_run(&r); /* a class of its own that is too wide */
+    struct fq_cell *wide = put_cell(&r, "codec", "delta", "bits=2", 1, 0, 0, 0);
+    snprintf(wide->rate_class, sizeof wide->rate_class, "9");
+    wide = put_cell(&r, "codec", "delta", "bits=2", 2, 0, 0, 0);
+    snprintf(wide->rate_class, sizeof wide->rate_class, "9");
+    set_fact(wide, "rate_bits", "9.5");
+    marks(&r, who);
+    assert_string_equal(who, "---d");
+    fq_results_free(&r);
+
+    fair_run(&r); /* more than half of the cells agree */
+    set_fact(&r.cells[1], "batch", "128");
+    marks(&r, who);
+    assert_string_equal(who, "-b--");
+    set_fact(&r.cells[4], "batch", "256");
+    marks(&r, who);
+    assert_string_equal(who, "-bg-");
+    set_fact(&r.cells[3], "batch", "128"); /* three of six: no clear majority */
+    marks(&r, who);
+    assert_string_equal(who, "abg-");
+    fq_results_free(&r);
+
+    fair_run(&r); /* what is required of each */
+    set_fact(&r.cells[4], "canaries", "dead");
+    marks(&r, who);
+    assert_string_equal(who, "--g-");
+    fq_results_free(&r);
+
+    fair_run(&r); /* absence in most of them is no agreement */
+    for (int i = 0; i < 4; i++)
+        for (size_t k = 0; k < r.cells[i].n_facts; k++)
+            if (strcmp(r.cells[i].facts[k].name, "layout") == 0)
+                snprintf(r.cells[i].facts[k].name, sizeof r.cells[i].facts[k].name, "renamed");
+    marks(&r, who);
+    assert_string_equal(who, "abg-");
+    fq_results_free(&r);
+
+    fair_run(&r); /* alpha and beta ran two seeds, delta one */
+    put_cell(&r, "codec", "delta", "bits=2", 1, 0, 0, 0);
+    marks(&r, who);
+    assert_string_equal(who, "---d");
+    fq_results_free(&r);
+}
+
+/* The default class trusts the nominal width; where that is far off, a reader is told. */
+static void notes_a_rate_far_above_nominal(void **state) {
+    (void)state;
+    struct fq_results r;
+    struct fq_audit a;
+    fair_run(&r);
+    audit(&r, NULL, &a);
+    assert_int_equal(a.n_notes, 0);
+    fq_audit_free(&a);
+    for (size_t i = 0; i < r.n_cells; i++)
+        set_fact(&r.cells[i], "rate_bits", "4"); /* nominal 2: two bits are scalars and padding at the worst */
+    set_fact(&r.cells[1], "rate_bits", "4.2");
+    audit(&r, NULL, &a);
+    assert_int_equal(a.unfair, 0);
+    assert_int_equal(a.n_notes, 1);
+    assert_string_equal(a.note[0].field, "rate_bits");
+    assert_non_null(strstr(a.note[0].detail, "beta bits=2: 4.2 measured, 2 nominal"));
+    assert_null(strstr(a.note[0].detail, "alpha"));
+    fq_audit_free(&a);
+    fq_results_free(&r);
 }
 
 /* A fact that is demanded and that no cell has fails: silence is no evidence. */
@@ -251,6 +392,8 @@ static void exhibits_and_marks(void **state) {
     for (int i = 0; i < 2; i++) {
         snprintf(rows[i].kind, sizeof rows[i].kind, "%s", i == 0 ? "codec" : "speed");
         snprintf(rows[i].data, sizeof rows[i].data, "sphere-64x32");
+        snprintf(rows[i].method, sizeof rows[i].method, "beta");
+        snprintf(rows[i].parameters, sizeof rows[i].parameters, "bits=2");
     }
     struct fq_estimates e = {.rows = rows, .n = 2};
     fq_audit_mark(&a, &e);
@@ -280,6 +423,10 @@ int main(void) {
         cmocka_unit_test(failed_cells_are_left_out),
         cmocka_unit_test(contract_errors),
         cmocka_unit_test(exhibits_and_marks),
+        cmocka_unit_test(tolerance_shrinks_with_the_dimension),
+        cmocka_unit_test(every_kind_proves_its_codes),
+        cmocka_unit_test(marks_the_odd_rows_only),
+        cmocka_unit_test(notes_a_rate_far_above_nominal),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }

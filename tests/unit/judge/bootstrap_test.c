@@ -53,6 +53,25 @@ static void values(void **state) {
     fq_bootstrap_free(boot);
 }
 
+/* A perplexity from two chunks: its interval is wide, but not below zero, and it is that of the mean, exponentiated. */
+static void exponential_of_the_mean(void **state) {
+    (void)state;
+    struct fq_bootstrap *boot = fq_bootstrap_new(1, FQ_RESAMPLES);
+    struct fq_sample s[2] = {{.x = 2.6, .weight = 1, .a = 0}, {.x = 2.9, .weight = 1, .a = 1}};
+    struct fq_boot_result perplexity = run(boot, s, 2, FQ_EXP_MEAN, FQ_EFFECT_VALUE),
+                          mean = run(boot, s, 2, FQ_MEAN, FQ_EFFECT_VALUE);
+    near(perplexity.value, exp(2.75), 1e-12);
+    assert_true(perplexity.low > 0.0 && perplexity.low < perplexity.value && perplexity.value < perplexity.high);
+    near(log(perplexity.low), mean.low, 1e-12);
+    near(log(perplexity.high), mean.high, 1e-12);
+    near(perplexity.se, mean.se, 1e-15);
+    assert_true(perplexity.logarithm && !mean.logarithm);
+    for (int i = 0; i < 2; i++) /* a root is not negative either */
+        s[i].x = i;
+    assert_true(run(boot, s, 2, FQ_RMS, FQ_EFFECT_VALUE).low >= 0.0);
+    fq_bootstrap_free(boot);
+}
+
 static void no_interval_from_one_unit(void **state) {
     (void)state;
     struct fq_bootstrap *boot = fq_bootstrap_new(1, FQ_RESAMPLES);
@@ -181,9 +200,13 @@ static void repeatable(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values),   cmocka_unit_test(no_interval_from_one_unit),
-        cmocka_unit_test(layout),   cmocka_unit_test(seeds_alone),
-        cmocka_unit_test(coverage), cmocka_unit_test(repeatable),
+        cmocka_unit_test(values),
+        cmocka_unit_test(no_interval_from_one_unit),
+        cmocka_unit_test(layout),
+        cmocka_unit_test(seeds_alone),
+        cmocka_unit_test(coverage),
+        cmocka_unit_test(repeatable),
+        cmocka_unit_test(exponential_of_the_mean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

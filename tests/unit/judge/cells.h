@@ -48,6 +48,7 @@ static inline void honest_facts(struct fq_cell *cell) {
                                            {"shared_state", "unchanged"},
                                            {"codes_only", "identical"},
                                            {"imports", ""},
+                                           {"dim", "64"},
                                            {"rate_bits", "2.25"},
                                            {"shared_bytes", "4096"}};
     struct fq_error err;

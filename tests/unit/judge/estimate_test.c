@@ -43,13 +43,13 @@ static void pools_seeds(void **state) {
     assert_string_equal(find(&e, "alpha", "rel_mse.max", 0)->flags, "sample-maximum");
     const struct fq_estimate *one = &e.rows[3];
     assert_string_equal(one->parameters, "bits=3");
-    assert_string_equal(one->flags, "one-seed");
+    assert_string_equal(one->flags, "one-seed,few-units"); /* four vectors */
     assert_string_equal(one->resampled, "vector");
     assert_true(isfinite(one->low));
     set_fact(&r.cells[3], "shared_bytes", "0"); /* it draws nothing: one seed is all there is */
     fq_estimates_free(&e);
     estimate(&r, &e);
-    assert_string_equal(e.rows[3].flags, "");
+    assert_string_equal(e.rows[3].flags, "few-units");
     fq_estimates_free(&e);
     fq_results_free(&r);
 }
@@ -80,6 +80,31 @@ static void no_number_without_interval(void **state) {
     assert_non_null(strstr(broken->flags, "not-finite"));
     fq_estimates_free(&e);
     fq_results_free(&r);
+}
+
+/* Two chunks and two seeds have an interval, which says so itself; five units or three seeds need no flag. */
+static void few_units(void **state) {
+    (void)state;
+    static const struct {
+        int seeds, units;
+        bool flagged;
+    } list[] = {{1, 2, true}, {2, 2, true}, {2, 4, true}, {2, 5, false}, {3, 2, false}};
+    const double value[5] = {2.6, 2.9, 2.7, 2.75, 2.8};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        struct fq_results r = {0};
+        for (int seed = 1; seed <= list[i].seeds; seed++)
+            put_series(put_cell(&r, "codec", "alpha", "bits=2", (uint64_t)seed, 0, 0, 0), "perplexity", "1", "exp_mean",
+                       value, (size_t)list[i].units);
+        r.planned = r.n_cells;
+        struct fq_estimates e;
+        estimate(&r, &e);
+        assert_int_equal(e.n, 1);
+        if ((strstr(e.rows[0].flags, "few-units") != NULL) != list[i].flagged)
+            fail_msg("%d seeds, %d units: '%s'", list[i].seeds, list[i].units, e.rows[0].flags);
+        assert_true(e.rows[0].low > 0.0);
+        fq_estimates_free(&e);
+        fq_results_free(&r);
+    }
 }
 
 /* Two files that share a cell count it once. */
@@ -120,6 +145,15 @@ static void speed(void **state) {
     timed(&r, "alpha", 1, 1.0);
     timed(&r, "beta", 0, 1.2);
     struct fq_estimates e;
+    for (size_t i = 0; i < r.n_cells; i++) /* twins 100 times apart: as a difference, their floor is above any value */
+        if (r.cells[i].replicate == 1)
+            r.cells[i].series.series[0].value[0] *= 100.0;
+    estimate(&r, &e);
+    assert_string_equal(find(&e, "alpha", "ns_encode", 0)->flags, ""); /* a time is no difference */
+    fq_estimates_free(&e);
+    for (size_t i = 0; i < r.n_cells; i++)
+        if (r.cells[i].replicate == 1)
+            r.cells[i].series.series[0].value[0] /= 100.0;
     estimate(&r, &e);
     assert_int_equal(e.n, 3);
     const struct fq_estimate *alpha = find(&e, "alpha", "ns_encode", 0), *beta = find(&e, "beta", "ns_encode", 0);
@@ -194,6 +228,7 @@ int main(void) {
         cmocka_unit_test(pools_seeds),
         cmocka_unit_test(no_number_without_interval),
         cmocka_unit_test(a_shared_cell_counts_once),
+        cmocka_unit_test(few_units),
         cmocka_unit_test(speed),
         cmocka_unit_test(pairs_by_label),
     };

@@ -4,6 +4,7 @@
 #include "cells.h"
 #include "harness/base/file.h"
 #include "harness/base/random.h"
+#include "harness/judge/verdict_internal.h"
 
 #include <jansson.h>
 #include <unistd.h>
@@ -218,6 +219,126 @@ static void noise_floor(void **state) {
     fq_results_free(&r);
 }
 
+/* Bits against more bits is no comparison, whatever the sweep calls their classes; unless the claim says that it means
+ * just that. */
+static void refuses_unequal_rates(void **state) {
+    (void)state;
+    static const char body[] =
+        "tests:\n  - name: better\n    cells: {kind: codec, method: beta, parameters: \"bits=2\"}\n    metric: "
+        "rel_mse\n"
+        "    against: {method: alpha, parameters: \"bits=3\"}\n    as: ratio\n    direction: below\n%s";
+    char text[1024];
+    for (int differ = 0; differ < 2; differ++) {
+        struct fq_results r;
+        struct fq_claims claims;
+        struct fq_verdicts v;
+        snprintf(text, sizeof text, body,
+                 differ ? "    rates: differ\n    rates_reason: \"a bit less is the claim\"\n" : "");
+        write_claim("a.yaml", "one", text);
+        results(&r);
+        for (size_t i = 0; i < r.n_cells; i++)
+            if (strstr(r.cells[i].parameters, "bits=3") != NULL) {
+                set_fact(&r.cells[i], "rate_bits", "3.25");
+                snprintf(r.cells[i].rate_class, sizeof r.cells[i].rate_class, "3");
+            }
+        judge(&r, &claims, &v);
+        assert_int_equal(v.verdict[0].n, 1);
+        if (differ)
+            assert_int_equal(v.verdict[0].kind, FQ_SUPPORTED);
+        else {
+            assert_int_equal(v.verdict[0].kind, FQ_NOT_MEASURED);
+            assert_int_equal(v.verdict[0].refused, 1);
+            assert_non_null(strstr(v.verdict[0].reason, "rate_bits differs"));
+            assert_non_null(strstr(v.verdict[0].reason, "3.25: alpha"));
+        }
+        fq_verdicts_free(&v);
+        fq_claims_free(&claims);
+        fq_results_free(&r);
+    }
+}
+
+/* At a bound of an equivalence "holds" and "fails" are both wrong answers; together they come up at most as often as
+ * the level says. */
+static void equivalence_at_the_margin(void **state) {
+    (void)state;
+    enum { RUNS = 20000 };
+    static double z[RUNS];
+    struct fq_claim claim = {.level = 0.95, .minimum_effect = 0.5};
+    struct fq_claim_test test = {.as = FQ_AS_DIFFERENCE, .direction = FQ_IS_EQUIVALENT};
+    fq_random_gaussian(fq_stream_key("test margin", 1), 0, RUNS, z);
+    int holds = 0, fails = 0;
+    for (int i = 0; i < RUNS; i++) {
+        struct fq_test_result r = {.test = &test, .measured = {.value = 0.5 + 0.02 * z[i], .se = 0.02, .df = 1e6}};
+        fq_test_side(&claim, &r);
+        holds += r.p <= 0.05 && r.outcome == FQ_HOLDS;
+        fails += r.p <= 0.05 && r.outcome == FQ_FAILS;
+    }
+    print_message("decisions at the margin: %d hold, %d fail of %d\n", holds, fails, (int)RUNS);
+    near(holds, 0.025 * RUNS, 3.5 * sqrt(0.025 * RUNS));
+    near(fails, 0.025 * RUNS, 3.5 * sqrt(0.025 * RUNS));
+}
+
+/* `each`: some comparison of every test holds. Here: beta is below alpha at one setting, above it at another. */
+static void one_of_each(void **state) {
+    (void)state;
+    static const char both[] =
+        "combine: each\ntests:\n  - name: below\n    " PAIR "    as: ratio\n    direction: below\n"
+        "  - name: above\n    " PAIR "    as: ratio\n    direction: above\n";
+    for (int crossed = 0; crossed < 2; crossed++) {
+        struct fq_results r;
+        struct fq_claims claims;
+        struct fq_verdicts v;
+        write_claim("a.yaml", "one", both);
+        results(&r);
+        for (size_t i = 0; i < r.n_cells && crossed; i++) /* at 3 bits beta becomes the worse one */
+            if (strcmp(r.cells[i].method, "beta") == 0 && strstr(r.cells[i].parameters, "bits=3") != NULL)
+                for (size_t k = 0; k < r.cells[i].series.series[0].n; k++)
+                    r.cells[i].series.series[0].value[k] *= 1.3;
+        judge(&r, &claims, &v);
+        assert_int_equal(v.verdict[0].n, 4);
+        assert_int_equal(v.verdict[0].kind, crossed ? FQ_SUPPORTED : FQ_REFUTED);
+        fq_verdicts_free(&v);
+        fq_claims_free(&claims);
+        fq_results_free(&r);
+    }
+}
+
+/* Cells on centred keys are another experiment: a claim that does not name the centre does not mean them. */
+static void centred_cells_are_asked_for(void **state) {
+    (void)state;
+    struct fq_results r;
+    struct fq_claims claims;
+    struct fq_verdicts v;
+    write_claim(
+        "a.yaml", "one",
+        "tests:\n  - name: plain\n    cells: {method: beta, parameters: \"bits=2\"}\n    metric: \"rel_*\"\n"
+        "    constant: 1\n    as: ratio\n    direction: below\n"
+        "  - name: centred\n    cells: {method: beta, parameters: \"bits=2 centre=mean\"}\n    metric: rel_mse\n"
+        "    constant: 1\n    as: ratio\n    direction: below\n");
+    results(&r);
+    const double value[3] = {0.1, 0.2, 0.3};
+    put_series(put_cell(&r, "codec", "beta", "bits=2 rotation=haar centre=mean", 1, 0, 0, 0), "rel_mse", "1", "mean",
+               value, 3);
+    judge(&r, &claims, &v);
+    assert_int_equal(v.verdict[0].n, 2);
+    assert_null(strstr(v.verdict[0].result[0].parameters, "centre"));
+    assert_non_null(strstr(v.verdict[0].result[1].parameters, "centre=mean"));
+    fq_verdicts_free(&v);
+    fq_claims_free(&claims);
+    fq_results_free(&r);
+}
+
+/* A quotation is printed as one, a paraphrase is not. */
+static void quotations(void **state) {
+    (void)state;
+    char said[1200];
+    struct fq_claim quoted = {.words = "100 % better"}, told = {.paraphrase = "It is better."};
+    fq_claim_said(&quoted, said, sizeof said);
+    assert_string_equal(said, "\"100 % better\"");
+    fq_claim_said(&told, said, sizeof said);
+    assert_string_equal(said, "It is better.");
+}
+
 /* Holm counts every comparison of the family, whichever file it stands in. */
 static void holm_over_the_family(void **state) {
     (void)state;
@@ -279,6 +400,12 @@ static void claim_errors(void **state) {
         {"tests:\n  - name: x\n    cells: {method: a}\n    metric: m\n    constant: 1\n    as: ratio\n"
          "    direction: equivalent\n    margin: 0\n",
          "margin above zero"},
+        {"paraphrase: it is better\ntests:\n  - name: x\n    cells: {method: a}\n    metric: m\n    constant: 1\n"
+         "    as: ratio\n    direction: below\n",
+         "either words"},
+        {"tests:\n  - name: x\n    cells: {method: a}\n    metric: m\n    against: {method: b}\n    as: ratio\n"
+         "    direction: below\n    rates: differ\n",
+         "rates_reason"},
     };
     struct fq_claims claims;
     struct fq_error err;
@@ -324,7 +451,7 @@ static void committed_claims(void **state) {
     struct fq_error err;
     if (fq_claims_load("configs/claims", &claims, &err) != 0)
         fail_msg("%s", err.text);
-    assert_true(claims.n >= 6);
+    assert_true(claims.n >= 10);
     for (size_t i = 0; i < claims.n; i++) {
         const struct fq_contract *contract = NULL;
         assert_int_equal(fq_contract_find(&contracts, claims.claim[i]->contract, &contract, &err), 0);
@@ -340,6 +467,11 @@ int main(void) {
         cmocka_unit_test(combinations),
         cmocka_unit_test(refuses_unequal_cells),
         cmocka_unit_test(noise_floor),
+        cmocka_unit_test(refuses_unequal_rates),
+        cmocka_unit_test(equivalence_at_the_margin),
+        cmocka_unit_test(one_of_each),
+        cmocka_unit_test(centred_cells_are_asked_for),
+        cmocka_unit_test(quotations),
         cmocka_unit_test(holm_over_the_family),
         cmocka_unit_test(claim_errors),
         cmocka_unit_test(parameter_texts),
