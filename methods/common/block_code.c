@@ -6,6 +6,7 @@
 #include "methods/common/hadamard.h"
 #include "methods/common/known_answer.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,12 +106,25 @@ static const float *scaled(const struct fq_block_code *code, const struct fq_cal
     return out;
 }
 
+/* The Hadamard mixes coordinates, so a vector of nearly float's greatest length may turn into more than a float holds,
+ * on its way in or out; half of it leaves room for every format's error. Without, blocks keep to their own range. */
+static bool length_fits(const struct fq_block_code *code, const struct fq_call *call, const float *y) {
+    if (code->hadamard == FQ_BLOCK_HADAMARD_NONE)
+        return true;
+    double square = 0;
+    for (size_t i = 0; i < call->shape.dim; i++)
+        square += (double)y[i] * (double)y[i];
+    return square <= (double)FLT_MAX / 2 * ((double)FLT_MAX / 2); /* false for infinities and for what they sum to */
+}
+
 size_t fq_block_encode(const struct fq_block_code *code, const struct fq_call *call, size_t n, const float *y,
                        uint8_t *records) {
     const struct fq_block_format *f = code->format;
     const size_t blocks = blocks_of(code, call);
     for (size_t v = 0; v < n; v++) {
         uint8_t *record = records + v * call->footprint->record_bytes;
+        if (!length_fits(code, call, y + v * call->shape.dim))
+            return v;
         const float *x = scaled(code, call, y + v * call->shape.dim, record);
         for (size_t b = 0; b < blocks; b++)
             if (!f->encode(x + b * f->length, record + b * f->block_bytes))
