@@ -10,6 +10,7 @@
 #include "harness/measure/ppl_training.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@ struct fq_ppl_reference {
     float *full;     /* [chunks][scored][vocabulary] */
     float *now;      /* [context - context / 2][vocabulary], of the window evaluated last */
     double *chunk_nll;
-    double *token_nll; /* [scored] of the window scored last */
+    double *token_nll;                         /* [scored] of the window scored last */
+    struct fq_centre *centre[FQ_CENTRE_KINDS]; /* NULL until an arm wants it */
 };
 
 /* ---- scoring a window ---- */
@@ -150,6 +152,8 @@ void fq_ppl_reference_close(struct fq_ppl_reference *ref) {
     if (!ref)
         return;
     fq_model_close(ref->model);
+    for (size_t i = 0; i < FQ_CENTRE_KINDS; i++)
+        fq_centre_close(ref->centre[i]);
     free(ref->tokens);
     free(ref->window);
     free(ref->full);
@@ -163,11 +167,52 @@ const struct fq_ppl_info *fq_ppl_reference_info(const struct fq_ppl_reference *r
     return &ref->info;
 }
 
+/* ---- centres of keys ---- */
+
+static struct fq_ppl_text text_of(const struct fq_ppl_reference *ref) {
+    return (struct fq_ppl_text){.tokens = ref->tokens,
+                                .n = ref->n_tokens,
+                                .measured = ref->info.chunks * ref->info.context,
+                                .context = ref->info.context,
+                                .bos = ref->info.model->add_bos ? fq_model_bos(ref->model) : -1};
+}
+
+/* Calibration and biases belong to model and text, not to an arm: made once. */
+static int centre_of(struct fq_ppl_reference *ref, enum fq_centre_kind kind, struct fq_error *err) {
+    const struct fq_model_info *m = ref->info.model;
+    struct fq_centre *c = NULL;
+    if (ref->centre[kind])
+        return 0;
+    FQ_TRY(fq_centre_open(kind, m->layers, m->kv_heads, m->dim, ref->info.context, &c, err));
+    const struct fq_ppl_text text = text_of(ref);
+    int code = kind == FQ_CENTRE_CALIBRATED ? fq_ppl_calibrate(ref->model, &text, c, err) : 0;
+    if (kind == FQ_CENTRE_ROPE_BIAS)
+        code = fq_model_key_bias(ref->model, ref->info.context, fq_centre_table(c, 0, 0), err);
+    if (code != 0) {
+        fq_centre_close(c);
+        return code;
+    }
+    ref->centre[kind] = c;
+    return 0;
+}
+
+void fq_ppl_centre_source(const struct fq_ppl_reference *ref, enum fq_centre_kind kind, char *out, size_t size) {
+    const struct fq_ppl_text text = text_of(ref);
+    if (kind == FQ_CENTRE_CALIBRATED)
+        (void)snprintf(out, size, "mean of %zu windows of %zu tokens behind the measured %zu tokens of the corpus",
+                       fq_ppl_windows_behind(&text), text.context, text.measured);
+    else if (kind == FQ_CENTRE_RUNNING)
+        (void)snprintf(out, size, "decoded keys of the same window before the block being encoded");
+    else
+        (void)snprintf(out, size, "%s", kind == FQ_CENTRE_ROPE_BIAS ? "the model's weights" : "none");
+}
+
 /* ---- an arm ---- */
 
 struct arm {
     struct fq_codec *codec[2]; /* by enum fq_hook_tensor: key, value */
-    float *x, *xhat;           /* [context][dim]: one head's rows, before and after */
+    struct fq_centre *centre[2];
+    float *x, *xhat; /* [context][dim]: one head's rows, before and after */
     struct fq_ppl_training *training;
 };
 
@@ -182,7 +227,9 @@ static int hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first
         for (size_t t = 0; t < n_tokens; t++)
             memcpy(a->x + t * dim, data + (t * n_heads + head) * dim, dim * sizeof(float));
         fq_ppl_training_put(a->training, which, layer, head);
-        if (fq_codec_roundtrip(a->codec[which], n_tokens, a->x, a->xhat, err) != 0)
+        const struct fq_centre_job job = {
+            .layer = layer, .head = head, .first = first_position, .n = n_tokens, .x = a->x, .xhat = a->xhat};
+        if (fq_centre_run(a->centre[which], a->codec[which], &job, err) != 0)
             return fq_fail_in(err, "%s of layer %zu, KV head %zu, tokens %zu to %zu", tensor_names[which], layer, head,
                               first_position, first_position + n_tokens - 1);
         for (size_t t = 0; t < n_tokens; t++)
@@ -270,9 +317,21 @@ static int run_chunks(struct fq_ppl_reference *ref, struct arm *a, struct scorin
 
 int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
                void *progress_arg, struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err) {
+    return fq_ppl_arm_centred(ref, FQ_CENTRE_NONE, key, value, progress, progress_arg, out, result, err);
+}
+
+int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre, struct fq_codec *key,
+                       struct fq_codec *value, fq_ppl_progress *progress, void *progress_arg,
+                       struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err) {
     memset(result, 0, sizeof *result);
     FQ_TRY(check_decodes(ref, key, FQ_KEY, err));
     FQ_TRY(check_decodes(ref, value, FQ_VALUE, err));
+    const char *why = fq_centre_model_obstacle(centre, ref->info.model, key != NULL, true);
+    if (why)
+        return fq_fail(err, FQ_USAGE, "centre %s on %s is not possible: %s", fq_centre_name(centre),
+                       ref->info.model->name, why);
+    FQ_TRY(centre_of(ref, centre, err));
+    FQ_TRY(centre_of(ref, FQ_CENTRE_NONE, err));
     size_t first, dim = ref->info.model->dim, n = ref->info.scored;
     FQ_TRY(add_series(out, key && !value ? "key" : (value && !key ? "value" : "kv"), &first, err));
 
@@ -282,17 +341,14 @@ int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_cod
     if (value)
         fq_codec_bytes(value, &value_before);
     struct arm a = {.codec = {key, value},
+                    .centre = {ref->centre[centre], ref->centre[FQ_CENTRE_NONE]},
                     .x = malloc(ref->info.context * dim * sizeof(float)),
                     .xhat = malloc(ref->info.context * dim * sizeof(float))};
     double *scores = malloc(3 * n * sizeof *scores), total = 0.0;
     int code = a.x && a.xhat && scores ? 0 : fq_fail(err, FQ_FAILED, "out of memory for one head of a window");
-    const struct fq_ppl_text text = {.tokens = ref->tokens,
-                                     .n = ref->n_tokens,
-                                     .measured = ref->info.chunks * ref->info.context,
-                                     .context = ref->info.context,
-                                     .bos = ref->info.model->add_bos ? fq_model_bos(ref->model) : -1};
+    const struct fq_ppl_text text = text_of(ref);
     if (code == 0)
-        code = fq_ppl_training_open(ref->model, &text, a.codec, &a.training, err);
+        code = fq_ppl_training_open(ref->model, &text, a.codec, a.centre[0], &a.training, err);
     uint64_t dropped[2];
     fq_model_times(ref->model, &dropped[0], &dropped[1]);
     if (code == 0) {

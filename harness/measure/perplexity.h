@@ -14,6 +14,7 @@
 #include "harness/base/error.h"
 #include "harness/base/sha256.h"
 #include "harness/data/model.h"
+#include "harness/measure/centre.h"
 #include "harness/measure/codec.h"
 #include "harness/measure/series.h"
 
@@ -70,5 +71,14 @@ struct fq_ppl_arm_result {
  * is closed: close it before threads are counted in a timed region. */
 int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
                void *progress_arg, struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err);
+
+/* The same with keys centred (centre.h): what is taken off a key before it is encoded is put back after it is decoded.
+ * The first arm with a calibrated mean evaluates up to four windows behind the measured ones, the first with rope-bias
+ * one window of biases alone; both are kept with the reference. */
+int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre, struct fq_codec *key,
+                       struct fq_codec *value, fq_ppl_progress *progress, void *progress_arg,
+                       struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err);
+/* In words, where that centre comes from, for the fact centre_source. */
+void fq_ppl_centre_source(const struct fq_ppl_reference *ref, enum fq_centre_kind kind, char *out, size_t size);
 
 #endif

@@ -5,6 +5,7 @@
 #include "harness/plan/bench.h"
 
 #include "harness/base/cpu.h"
+#include "harness/base/log.h"
 #include "harness/base/placement.h"
 #include "harness/base/random.h"
 #include "harness/measure/measures.h"
@@ -84,54 +85,17 @@ int fq_bench_codec(struct fq_bench *bench, const struct fq_planned *p, size_t di
     return fq_codec_open(&config, out, err);
 }
 
-/* The twin is the same code on the same shape; what holds for one holds for the other. */
-static const struct fq_probed *find_probed(const struct fq_bench *bench, size_t instance, size_t dim,
-                                           enum fq_tensor tensor) {
-    const struct fq_sweep_instance *all = bench->plan->sweep->instances;
-    for (size_t i = 0; i < bench->n_probed; i++) {
-        const struct fq_probed *at = &bench->probed[i];
-        if (at->dim == dim && at->tensor == tensor && all[at->instance].method == all[instance].method &&
-            strcmp(all[at->instance].parameters, all[instance].parameters) == 0)
-            return at;
-    }
-    return NULL;
-}
-
-static int probe(struct fq_codec *codec, size_t dim, char sentence[FQ_PROBE_SENTENCE], struct fq_error *err) {
-    const size_t g = fq_codec_footprint(codec)->granularity, n = g < 8 ? 8 * g : 2 * g;
-    float *x = malloc(n * dim * sizeof *x);
-    if (!x)
-        return fq_fail(err, FQ_FAILED, "out of memory");
-    fq_bench_gaussian("sample", n * dim, x);
-    int code = fq_codec_learns(codec) ? fq_codec_train(codec, n, x, "the probe's own vectors", err) : 0;
-    if (code == 0)
-        code = fq_codec_probe_codes_only(codec, n, x, sentence, err);
-    if (code == 0 && sentence[0] == '\0')
-        code = fq_probe_fresh_process(codec, n, x, sentence, err);
-    free(x);
-    if (code == 0 && sentence[0] == '\0')
-        snprintf(sentence, FQ_PROBE_SENTENCE, "identical");
-    return code;
-}
-
-int fq_bench_probe(struct fq_bench *bench, const struct fq_planned *p, struct fq_codec *codec, size_t dim,
-                   enum fq_tensor tensor, struct fq_cell *cell, struct fq_error *err) {
-    const struct fq_probed *known = find_probed(bench, p->instance, dim, tensor);
-    if (!known) {
-        struct fq_probed *grown = realloc(bench->probed, (bench->n_probed + 1) * sizeof *grown);
-        if (!grown)
-            return fq_fail(err, FQ_FAILED, "out of memory");
-        bench->probed = grown;
-        struct fq_probed *at = &grown[bench->n_probed];
-        *at = (struct fq_probed){.instance = p->instance, .dim = dim, .tensor = tensor};
-        FQ_TRY(probe(codec, dim, at->sentence, err));
-        bench->n_probed++;
-        known = at;
-    }
-    const char *before = fq_cell_fact_text(cell, "codes_only");
-    if (before && strcmp(before, "identical") != 0)
-        return 0; /* the other tensor's finding stands */
-    return fq_cell_fact(cell, "codes_only", err, "%s", known->sentence);
+/* Where the centre of the keys comes from, and what it adds to the shared state. */
+static int centre_facts(const struct fq_sweep_instance *at, const char *source, size_t layers, size_t kv_heads,
+                        size_t dim, struct fq_cell *cell, struct fq_error *err) {
+    const uint64_t bytes = fq_centre_shared_bytes(at->centre, layers, kv_heads, dim);
+    const char *own = fq_cell_fact_text(cell, "shared_bytes");
+    FQ_TRY(fq_cell_fact(cell, "centre", err, "%s", fq_centre_name(at->centre)));
+    if (at->centre == FQ_CENTRE_NONE)
+        return 0;
+    FQ_TRY(fq_cell_fact(cell, "centre_source", err, "%s", source));
+    FQ_TRY(fq_cell_fact(cell, "centre_shared_bytes", err, "%" PRIu64, bytes));
+    return fq_cell_fact(cell, "shared_bytes", err, "%llu", (own ? strtoull(own, NULL, 10) : 0ULL) + bytes);
 }
 
 /* ---- codec cells ---- */
@@ -150,6 +114,7 @@ static int watched_dataset(struct fq_bench *bench, const struct fq_planned *p, s
     fq_measure_options_default(&options);
     options.metrics = measure_mask(fq_plan_metrics(bench->plan, p));
     options.window_queries = bench->plan->sweep->queries;
+    options.centre = bench->plan->sweep->instances[p->instance].centre;
     struct fq_watch *watch = fq_watch_begin();
     if (!watch)
         return fq_fail(err, FQ_FAILED, "the watcher of live threads cannot start; raise the limit on processes");
@@ -179,9 +144,19 @@ static int run_codec(struct fq_bench *bench, const struct fq_planned *p, struct 
     FQ_TRY(fq_bench_codec(bench, p, dim, p->tensor, &codec, err));
     int code = fq_bench_probe(bench, p, codec, dim, p->tensor, cell, err);
     if (code == 0)
+        code = fq_bench_witness_begin(bench, p, codec, err);
+    if (code == 0)
         code = watched_dataset(bench, p, codec, cell, err);
     if (code == 0)
+        code = fq_bench_witness_end(codec, cell, err);
+    if (code == 0)
         code = fq_observe_codecs(cell, codec, NULL, dim, err);
+    if (code == 0) {
+        const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
+        char source[256];
+        fq_centre_dataset_source(at->centre, info, source, sizeof source);
+        code = centre_facts(at, source, info->layers, info->kv_heads, dim, cell, err);
+    }
     fq_codec_close(codec);
     return code;
 }
@@ -223,14 +198,14 @@ static int model_facts(const struct fq_bench *bench, const struct fq_sweep_model
     return fq_cell_fact(cell, "timed_region", err, "none");
 }
 
-static int watched_arm(struct fq_bench *bench, struct fq_codec *key, struct fq_codec *value, struct fq_cell *cell,
-                       struct fq_error *err) {
+static int watched_arm(struct fq_bench *bench, enum fq_centre_kind centre, struct fq_codec *key, struct fq_codec *value,
+                       struct fq_cell *cell, struct fq_error *err) {
     struct fq_ppl_arm_result result = {0};
     struct fq_watch_result seen = {0};
     struct fq_watch *watch = fq_watch_begin();
     if (!watch)
         return fq_fail(err, FQ_FAILED, "the watcher of live threads cannot start; raise the limit on processes");
-    const int code = fq_ppl_arm(bench->reference, key, value, NULL, NULL, &cell->series, &result, err);
+    const int code = fq_ppl_arm_centred(bench->reference, centre, key, value, NULL, NULL, &cell->series, &result, err);
     fq_watch_end(watch, &seen);
     FQ_TRY(code);
     FQ_TRY(fq_cell_fact(cell, "perplexity", err, "%.17g", result.perplexity));
@@ -241,6 +216,7 @@ static int watched_arm(struct fq_bench *bench, struct fq_codec *key, struct fq_c
 
 static int run_model(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell, struct fq_error *err) {
     const struct fq_sweep_model *m = &bench->plan->sweep->models[p->source];
+    const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
     struct fq_codec *key = NULL, *value = NULL;
     FQ_TRY(open_reference(bench, p->source, err));
     FQ_TRY(model_facts(bench, m, cell, err));
@@ -253,9 +229,23 @@ static int run_model(struct fq_bench *bench, const struct fq_planned *p, struct 
     if (code == 0 && value)
         code = fq_bench_probe(bench, p, value, dim, FQ_VALUE, cell, err);
     if (code == 0)
-        code = watched_arm(bench, key, value, cell, err);
+        code = fq_bench_witness_begin(bench, p, key, err);
+    if (code == 0)
+        code = fq_bench_witness_begin(bench, p, value, err);
+    if (code == 0)
+        code = watched_arm(bench, at->centre, key, value, cell, err);
+    if (code == 0)
+        code = fq_bench_witness_end(key, cell, err);
+    if (code == 0)
+        code = fq_bench_witness_end(value, cell, err);
     if (code == 0)
         code = fq_observe_codecs(cell, key, value, dim, err);
+    if (code == 0) {
+        const struct fq_model_info *info = fq_ppl_reference_info(bench->reference)->model;
+        char source[256];
+        fq_ppl_centre_source(bench->reference, at->centre, source, sizeof source);
+        code = centre_facts(at, source, info->layers, info->kv_heads, dim, cell, err);
+    }
     fq_codec_close(key);
     fq_codec_close(value);
     return code;
@@ -274,10 +264,25 @@ static int run(struct fq_bench *bench, const struct fq_planned *p, struct fq_cel
     return strcmp(cell->kind, "model") == 0 ? run_model(bench, p, cell, err) : run_codec(bench, p, cell, err);
 }
 
+/* Vectors that fill no group are kept as float16: no method saw them, so a rate and an error that are mostly theirs say
+ * little of it. Said once for each kind, data and instance: its first seed, its first block. */
+static void warn_of_tail(const struct fq_bench *bench, const struct fq_planned *p, const struct fq_cell *cell) {
+    const char *tail = fq_cell_fact_text(cell, "tail_bytes"), *all = fq_cell_fact_text(cell, "written_bytes");
+    const double part = tail ? strtod(tail, NULL) : 0.0, whole = all ? strtod(all, NULL) : 0.0;
+    const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
+    if (part <= 0.1 * whole || (at->n_seeds > 0 && cell->seed != at->seeds[0]) || cell->block > 0 || cell->process > 0)
+        return;
+    fq_warn("%s on %s: %.0f %% of its bytes are the float16 tail of vectors that fill no group; give a multiple of its "
+            "granularity, or more vectors",
+            cell->label, cell->data, 100.0 * part / whole);
+}
+
 void fq_bench_run(struct fq_bench *bench, const struct fq_planned *planned, struct fq_cell *out) {
     struct fq_error err = {0};
     *out = planned->cell;
     out->ok = run(bench, planned, out, &err) == 0;
+    if (out->ok)
+        warn_of_tail(bench, planned, out);
     if (!out->ok) {
         snprintf(out->reason, sizeof out->reason, "%s", err.text);
         fq_series_list_free(&out->series); /* half a measurement is none */

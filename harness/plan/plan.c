@@ -161,6 +161,38 @@ static int note_missing(struct fq_plan *plan, const struct fq_planned *p, struct
     return 0;
 }
 
+static bool decodes(const struct fq_sweep_instance *at) {
+    return at->method->kernels[FQ_REF]->decode != NULL;
+}
+
+/* `what`: "keys of", "speed on"; `why` NULL: nothing to say. */
+static int note_centre(struct fq_plan *plan, const struct fq_sweep_instance *at, const char *what, const char *name,
+                       const char *why, struct fq_error *err) {
+    return why ? note(plan, err, "centre=%s, %s %s: not planned, %s", fq_centre_name(at->centre), what, name, why) : 0;
+}
+
+/* An entry that asks for a centre and gets no cell is a mistake of the sweep, unless it is for models and they cannot
+ * run here. */
+static int check_centres(const struct fq_plan *plan, struct fq_error *err) {
+    const struct fq_sweep *s = plan->sweep;
+    for (size_t i = 0; i < s->n_instances && (s->n_models == 0 || fq_model_available()); i++) {
+        const struct fq_sweep_instance *at = &s->instances[i];
+        bool any = at->centre == FQ_CENTRE_NONE;
+        for (size_t k = 0; k < plan->n_cells && !any; k++)
+            any = plan->cells[k].instance == i;
+        if (any)
+            continue;
+        char start[48];
+        const char *why = "";
+        snprintf(start, sizeof start, "centre=%s,", fq_centre_name(at->centre));
+        for (size_t k = 0; k < plan->n_notes && !*why; k++)
+            why = strncmp(plan->notes[k], start, strlen(start)) == 0 ? plan->notes[k] : "";
+        return fq_fail(err, FQ_USAGE, "%s:%d: %s with centre: %s has nothing to run on%s%s", s->path, at->line,
+                       at->method->name, fq_centre_name(at->centre), *why ? "; " : "", why);
+    }
+    return 0;
+}
+
 static int add_codec_cells(struct fq_plan *plan, size_t data, struct fq_random *order, struct fq_error *err) {
     const struct fq_sweep *s = plan->sweep;
     const struct fq_sweep_data *d = &s->data[data];
@@ -170,6 +202,12 @@ static int add_codec_cells(struct fq_plan *plan, size_t data, struct fq_random *
         for (int tensor = FQ_KEY; tensor <= FQ_VALUE && fq_sweep_runs_on(&s->instances[i], d->name); tensor++)
             for (size_t k = 0; k < s->instances[i].n_seeds && (d->seeds_at_most == 0 || k < d->seeds_at_most); k++) {
                 if (!(tensor == FQ_KEY ? d->key : d->value) || !(s->instances[i].metrics & d->metrics & CODEC_METRICS))
+                    continue;
+                const char *why =
+                    fq_centre_obstacle(s->instances[i].centre, info, (enum fq_tensor)tensor, decodes(&s->instances[i]));
+                const char *what = info->kind != FQ_DATA_KV ? "vectors of" : tensor == FQ_KEY ? "keys of" : "values of";
+                FQ_TRY(note_centre(plan, &s->instances[i], what, d->name, why, err));
+                if (why)
                     continue;
                 struct fq_planned *p = add(plan, "codec", data, i, err);
                 if (!p)
@@ -241,6 +279,9 @@ static int add_model_instance(struct fq_plan *plan, size_t model, size_t instanc
     if (!at->method->kernels[FQ_REF]->decode)
         return note(plan, err, "perplexity of %s: not planned, the method decodes nothing that a cache could hold",
                     at->method->name);
+    const char *why = fq_centre_model_obstacle(at->centre, &plan->models[model], m->key, decodes(at));
+    if (why)
+        return note_centre(plan, at, "perplexity on", m->name, why, err);
     for (size_t i = 0; i < n_seeds; i++) {
         struct fq_planned *p = add(plan, "model", model, instance, err);
         if (!p)
@@ -280,6 +321,10 @@ static int add_speed_block(struct fq_plan *plan, size_t data, size_t process, si
         const struct fq_sweep_instance *at = &s->instances[index[i]];
         if (!(at->metrics & FQ_METRIC_SPEED) || !fq_sweep_runs_on(at, d->name))
             continue;
+        if (at->centre != FQ_CENTRE_NONE) {
+            FQ_TRY(note_centre(plan, at, "speed on", d->name, "centring is outside of the timed kernels", err));
+            continue;
+        }
         struct fq_planned *p = add(plan, "speed", data, index[i], err);
         if (!p)
             return err->code;
@@ -367,6 +412,7 @@ static int make(struct fq_plan *plan, bool scan, struct fq_error *err) {
     FQ_TRY(add_speed_cells(plan, &order, err));
     for (size_t i = 0; i < s->n_models && (s->metrics & FQ_METRIC_PERPLEXITY) && fq_model_available(); i++)
         FQ_TRY(add_model_cells(plan, i, &order, err));
+    FQ_TRY(check_centres(plan, err));
     if (plan->n_cells == 0)
         return fq_fail(err, FQ_USAGE, "%s: the sweep plans no cell%s%s", s->path, plan->n_notes ? ": " : "",
                        plan->n_notes ? plan->notes[0] : "");

@@ -13,12 +13,13 @@
  * (default 1) data            list: {kv, tensors, layers, tokens} {generate, vectors, dim, seed} {vectors} {embeddings,
  * vectors} models          list: {model, corpus, context, chunks, tensors, seeds} metrics         list of distortion
  * inner_product attention perplexity speed bytes, required methods         list: {name, PARAMETER: value or list, ...,
- * rate_class, metrics, threads, seeds} */
+ * rate_class, centre, metrics, threads, seeds} */
 #ifndef FQ_PLAN_SWEEP_H
 #define FQ_PLAN_SWEEP_H
 
 #include "harness/base/error.h"
 #include "harness/base/sha256.h"
+#include "harness/measure/centre.h"
 #include "harness/method.h"
 
 #include <stdbool.h>
@@ -66,6 +67,7 @@ struct fq_sweep_model {
 struct fq_sweep_instance {
     const struct fq_method *method;
     struct fq_params params;
+    enum fq_centre_kind centre; /* of keys: a factor of the experiment, written behind the parameters unless none */
     char parameters[384], label[96], rate_class[32];
     unsigned metrics; /* enum fq_sweep_metric */
     unsigned threads;

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const own_keys[] = {"name", "rate_class", "metrics", "threads", "seeds", "data"};
-enum { N_OWN_KEYS = 6, MAX_INSTANCES = 4096, MAX_THREADS = 1024 };
+static const char *const own_keys[] = {"name", "rate_class", "metrics", "threads", "seeds", "data", "centre"};
+enum { N_OWN_KEYS = 7, MAX_INSTANCES = 4096, MAX_THREADS = 1024 };
 
 static bool is_own(const char *key) {
     for (size_t i = 0; i < N_OWN_KEYS; i++)
@@ -91,18 +91,42 @@ static int single(struct fq_tree *tree, const yaml_node_t *node, const char *wha
     return 0;
 }
 
+/* The instance for each centre of the entry; what was chosen is seen wherever parameters are. */
+static int add_centred(struct fq_tree *tree, const yaml_node_t *entry, struct fq_sweep_instance *at,
+                       struct fq_sweep *sweep, struct fq_error *err) {
+    const yaml_node_t *list = fq_tree_get(tree, entry, "centre");
+    if (list && fq_tree_count(list) == 0)
+        return fq_tree_fail(tree, list, err, "centre of %s: the list is empty; leave the key out for none",
+                            at->method->name);
+    for (size_t i = 0; i < (list ? fq_tree_count(list) : 1); i++) {
+        if (sweep->n_instances >= MAX_INSTANCES)
+            return fq_tree_fail(tree, entry, err, "the methods multiply out to more than %d instances; split the sweep",
+                                MAX_INSTANCES);
+        at->centre = FQ_CENTRE_NONE;
+        if (list) {
+            const yaml_node_t *item = fq_tree_item(tree, list, i);
+            const char *word = NULL;
+            FQ_TRY(fq_tree_word(tree, item, "centre", &word, err));
+            if (fq_centre_parse(word, &at->centre, err) != 0)
+                return fq_tree_fail_in(tree, item, err);
+        }
+        fq_params_print(at->method, &at->params, at->parameters, sizeof at->parameters);
+        const size_t used = strlen(at->parameters);
+        if (at->centre != FQ_CENTRE_NONE)
+            snprintf(at->parameters + used, sizeof at->parameters - used, "%scentre=%s", used ? " " : "",
+                     fq_centre_name(at->centre));
+        FQ_TRY(add(sweep, at, err));
+    }
+    return 0;
+}
+
 /* Multiplies out parameter pairs from `pair` on; `params` holds the values chosen so far. */
 static int expand(struct fq_tree *tree, const yaml_node_t *entry, size_t pair, struct fq_sweep_instance *at,
                   struct fq_sweep *sweep, struct fq_error *err) {
     while (pair < fq_tree_pairs(entry) && is_own(fq_tree_key(tree, entry, pair)))
         pair++;
-    if (pair == fq_tree_pairs(entry)) {
-        if (sweep->n_instances >= MAX_INSTANCES)
-            return fq_tree_fail(tree, entry, err, "the methods multiply out to more than %d instances; split the sweep",
-                                MAX_INSTANCES);
-        fq_params_print(at->method, &at->params, at->parameters, sizeof at->parameters);
-        return add(sweep, at, err);
-    }
+    if (pair == fq_tree_pairs(entry))
+        return add_centred(tree, entry, at, sweep, err);
     const char *key = fq_tree_key(tree, entry, pair);
     const yaml_node_t *values = fq_tree_value(tree, entry, pair);
     if (fq_tree_count(values) == 0)
@@ -231,18 +255,23 @@ static bool same(const struct fq_sweep_instance *a, const struct fq_sweep_instan
 /* Marks what the file lists twice; otherwise the first contender (or the first method) gets a twin. */
 static int add_twin(struct fq_sweep *sweep, struct fq_error *err) {
     bool twin = false;
-    size_t first = sweep->n_instances;
+    size_t first = sweep->n_instances, centred = first;
     for (size_t i = 0; i < sweep->n_instances; i++) {
         for (size_t j = 0; j < i; j++)
             if (same(&sweep->instances[i], &sweep->instances[j])) {
                 sweep->instances[i].replicate++;
                 twin = true;
             }
-        if (first == sweep->n_instances && sweep->instances[i].method->role == FQ_CONTENDER)
-            first = i;
+        if (sweep->instances[i].method->role != FQ_CONTENDER)
+            continue;
+        /* Not every kind of cell knows a centre, so one without is the better twin. */
+        size_t *found = sweep->instances[i].centre == FQ_CENTRE_NONE ? &first : &centred;
+        if (*found == sweep->n_instances)
+            *found = i;
     }
     if (twin)
         return 0;
+    first = first < sweep->n_instances ? first : centred;
     struct fq_sweep_instance copy = sweep->instances[first < sweep->n_instances ? first : 0];
     copy.replicate = 1;
     return add(sweep, &copy, err);
@@ -263,13 +292,13 @@ static bool varies(const struct fq_sweep *sweep, const struct fq_method *method,
 }
 
 static void write_label(const struct fq_sweep *sweep, struct fq_sweep_instance *at) {
-    char all[sizeof at->parameters];
+    char all[sizeof at->parameters]; /* a centre stands behind the method's own and is always shown */
     size_t used = (size_t)snprintf(at->label, sizeof at->label, "%s", at->method->name);
     size_t index = 0;
     snprintf(all, sizeof all, "%s", at->parameters);
     char *rest = NULL;
     for (char *pair = strtok_r(all, " ", &rest); pair; pair = strtok_r(NULL, " ", &rest), index++)
-        if (varies(sweep, at->method, index) && used < sizeof at->label)
+        if ((index >= at->method->n_params || varies(sweep, at->method, index)) && used < sizeof at->label)
             used += (size_t)snprintf(at->label + used, sizeof at->label - used, " %s", pair);
     if (at->threads_given && used < sizeof at->label)
         used += (size_t)snprintf(at->label + used, sizeof at->label - used, " threads=%u", at->threads);

@@ -30,6 +30,7 @@ struct tiny_model {
     struct tiny_tensor tensor[TINY_MAX_TENSORS];
     size_t n;
     uint64_t drawn;
+    bool reads_text; /* a token for each letter and the space; else the file holds no words */
     FILE *file;
 };
 
@@ -129,6 +130,32 @@ static inline void tiny_count(struct tiny_model *m, const char *key, uint32_t v)
     tiny_u32(m, v);
 }
 
+/* Letters, the space and the newline as byte-level BPE writes them, and words that no text has. */
+static inline void tiny_words(struct tiny_model *m) {
+    tiny_text(m, "tokenizer.ggml.model");
+    tiny_u32(m, 8);
+    tiny_text(m, "gpt2");
+    tiny_text(m, "tokenizer.ggml.pre");
+    tiny_u32(m, 8);
+    tiny_text(m, "gpt-2");
+    tiny_text(m, "tokenizer.ggml.tokens");
+    tiny_u32(m, 9);
+    tiny_u32(m, 8);
+    tiny_u64(m, TINY_WORDS);
+    for (int i = 0; i < TINY_WORDS; i++) {
+        char word[16];
+        (void)snprintf(word, sizeof word, i < 26 ? "%c" : "<%d>", i < 26 ? 'a' + i : i);
+        tiny_text(m, i == 26 ? "\xC4\xA0" : i == 27 ? "\xC4\x8A" : word);
+    }
+    tiny_text(m, "tokenizer.ggml.merges");
+    tiny_u32(m, 9);
+    tiny_u32(m, 8);
+    tiny_u64(m, 1);
+    tiny_text(m, "<48> <49>");
+    tiny_count(m, "tokenizer.ggml.bos_token_id", TINY_WORDS - 1);
+    tiny_count(m, "tokenizer.ggml.eos_token_id", TINY_WORDS - 1);
+}
+
 static inline const char *tiny_architecture(const struct tiny_model *m) {
     static const char *const names[] = {"llama", "qwen2", "gpt2"};
     return names[m->kind];
@@ -148,13 +175,17 @@ static inline void tiny_write(struct tiny_model *m, const char *path, uint32_t v
     (void)fwrite("GGUF", 1, 4, m->file);
     tiny_u32(m, 3);
     tiny_u64(m, m->n);
-    tiny_u64(m, value_length ? 11 : 10);
+    tiny_u64(m, (value_length ? 11U : 10U) + (m->reads_text ? 5U : 0U));
     tiny_text(m, "general.architecture");
     tiny_u32(m, 8);
     tiny_text(m, tiny_architecture(m));
-    tiny_text(m, "tokenizer.ggml.model");
-    tiny_u32(m, 8);
-    tiny_text(m, "no_vocab");
+    if (m->reads_text) {
+        tiny_words(m);
+    } else {
+        tiny_text(m, "tokenizer.ggml.model");
+        tiny_u32(m, 8);
+        tiny_text(m, "no_vocab");
+    }
     tiny_arch_count(m, "block_count", TINY_LAYERS);
     tiny_arch_count(m, "context_length", TINY_CONTEXT);
     tiny_arch_count(m, "embedding_length", TINY_WIDTH);

@@ -4,6 +4,7 @@
 #include "harness/data/manifest.h"
 #include "harness/measure/perplexity.h"
 #include "harness/measure/ppl_score.h"
+#include "tests/unit/data/tiny_model.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -40,6 +43,22 @@ static size_t encode(const struct fq_call *call, size_t n_groups, const float *y
     return n_groups;
 }
 
+/* The step is a share of the vector's largest coordinate: what a large common part costs. */
+static size_t encode_relative(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
+    for (size_t g = 0; g < n_groups; g++) {
+        const float *v = y + g * call->shape.dim;
+        double largest = 0.0;
+        for (size_t i = 0; i < call->shape.dim; i++)
+            largest = fmax(largest, fabs((double)v[i]));
+        const double step = call->params->v[0] * largest;
+        for (size_t i = 0; i < call->shape.dim; i++) {
+            const float r = step > 0.0 ? (float)(step * round((double)v[i] / step)) : v[i];
+            memcpy(records + 4 * (g * call->shape.dim + i), &r, sizeof r);
+        }
+    }
+    return n_groups;
+}
+
 /* One that gives up on the third vector of each call. */
 static size_t encode_refusing(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
     size_t done = encode(call, n_groups < 2 ? n_groups : 2, y, records);
@@ -52,6 +71,7 @@ static void decode(const struct fq_call *call, size_t n_groups, const uint8_t *r
 
 static const struct fq_kernels store_kernels = {.encode = encode, .decode = decode};
 static const struct fq_kernels refusing_kernels = {.encode = encode_refusing, .decode = decode};
+static const struct fq_kernels relative_kernels = {.encode = encode_relative, .decode = decode};
 static const struct fq_kernels sketch_kernels = {.encode = encode};
 
 #define TEST_METHOD(label, table)                                                                                      \
@@ -64,6 +84,7 @@ static const struct fq_kernels sketch_kernels = {.encode = encode};
     }
 static const struct fq_method store = TEST_METHOD("store", &store_kernels);
 static const struct fq_method refusing = TEST_METHOD("refusing", &refusing_kernels);
+static const struct fq_method relative = TEST_METHOD("relative", &relative_kernels);
 static const struct fq_method sketch = TEST_METHOD("sketch", &sketch_kernels);
 
 static struct fq_codec *open_codec(const struct fq_method *method, size_t dim, enum fq_tensor tensor, double step) {
@@ -267,6 +288,108 @@ static void bad_configurations(void **state) {
     (void)remove(path);
 }
 
+/* ---- centred keys, on a model of a few kilobytes whose keys have a bias ---- */
+
+static void temporary(char path[40], FILE **file) {
+    (void)snprintf(path, 40, "/tmp/fq-centre-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    *file = fdopen(fd, "w");
+    assert_non_null(*file);
+}
+
+/* letters: how long the text is; one token each. */
+static struct fq_ppl_reference *open_tiny(enum tiny_kind kind, size_t context, size_t chunks, size_t letters) {
+    char model[40], corpus[40];
+    struct tiny_model tiny;
+    struct fq_error err = {0};
+    struct fq_ppl_reference *ref = NULL;
+    FILE *f;
+    temporary(model, &f);
+    (void)fclose(f);
+    tiny_build(&tiny, kind);
+    tiny.reads_text = true;
+    tiny_write(&tiny, model, 0);
+    tiny_free(&tiny);
+    temporary(corpus, &f);
+    for (size_t i = 0; i < letters; i++)
+        (void)fputc('a' + (int)((i * i + 3 * i) % 23), f);
+    (void)fclose(f);
+    const struct fq_ppl_config config = {
+        .model = model, .corpus = corpus, .context = context, .chunks = chunks, .threads = 1};
+    if (fq_ppl_reference_open(&config, &ref, &err) != 0)
+        fail_msg("%s", err.text);
+    (void)unlink(model);
+    (void)unlink(corpus);
+    return ref;
+}
+
+static double kl_of(struct fq_ppl_reference *ref, const struct fq_method *method, enum fq_centre_kind kind, double step,
+                    bool values) {
+    const size_t dim = fq_ppl_reference_info(ref)->model->dim;
+    struct fq_codec *key = open_codec(method, dim, FQ_KEY, step),
+                    *value = values ? open_codec(method, dim, FQ_VALUE, step) : NULL;
+    struct fq_series_list list = {0};
+    struct fq_ppl_arm_result result;
+    struct fq_error err = {0};
+    if (fq_ppl_arm_centred(ref, kind, key, value, NULL, NULL, &list, &result, &err) != 0)
+        fail_msg("%s: %s", fq_centre_name(kind), err.text);
+    const double kl = weighted_mean(find(&list, "kl", values ? "kv" : "key"));
+    assert_true(result.rate_bits == 32.0); /* no centre writes a byte */
+    fq_series_list_free(&list);
+    fq_codec_close(key);
+    fq_codec_close(value);
+    return kl;
+}
+
+static void centred_arms(void **state) {
+    (void)state;
+    if (!fq_model_available())
+        skip();
+    /* 2100 tokens go through two graphs: positions and running means go on in the second. */
+    struct fq_ppl_reference *ref = open_tiny(TINY_QWEN2, 2100, 1, 4300);
+    for (int kind = 0; kind < FQ_CENTRE_KINDS; kind++)
+        assert_true(kl_of(ref, &store, (enum fq_centre_kind)kind, 0.0, true) < 1e-8);
+    fq_ppl_reference_close(ref);
+
+    ref = open_tiny(TINY_QWEN2, CONTEXT, CHUNKS, CONTEXT * (CHUNKS + 2) + 5);
+    double kl[FQ_CENTRE_KINDS];
+    for (int kind = 0; kind < FQ_CENTRE_KINDS; kind++)
+        kl[kind] = kl_of(ref, &relative, (enum fq_centre_kind)kind, 0.3, false);
+    print_message("kl %.6f none, %.6f calibrated, %.6f running, %.6f rope-bias\n", kl[0], kl[1], kl[2], kl[3]);
+    assert_true(kl[FQ_CENTRE_ROPE_BIAS] < 0.6 * kl[FQ_CENTRE_NONE]);
+    char source[256];
+    fq_ppl_centre_source(ref, FQ_CENTRE_CALIBRATED, source, sizeof source);
+    assert_string_equal(source, "mean of 2 windows of 64 tokens behind the measured 128 tokens of the corpus");
+    fq_ppl_reference_close(ref);
+}
+
+static void centres_that_a_model_does_not_have(void **state) {
+    (void)state;
+    if (!fq_model_available())
+        skip();
+    struct fq_ppl_reference *ref = open_tiny(TINY_LLAMA, CONTEXT, CHUNKS, CONTEXT * CHUNKS + 9);
+    const size_t dim = fq_ppl_reference_info(ref)->model->dim;
+    struct fq_codec *key = open_codec(&store, dim, FQ_KEY, 0.0), *value = open_codec(&store, dim, FQ_VALUE, 0.0);
+    struct fq_series_list list = {0};
+    struct fq_ppl_arm_result result;
+    struct fq_error err = {0};
+    assert_int_equal(fq_ppl_arm_centred(ref, FQ_CENTRE_ROPE_BIAS, key, NULL, NULL, NULL, &list, &result, &err),
+                     FQ_USAGE);
+    assert_non_null(strstr(err.text, "no bias on keys"));
+    assert_int_equal(fq_ppl_arm_centred(ref, FQ_CENTRE_RUNNING, NULL, value, NULL, NULL, &list, &result, &err),
+                     FQ_USAGE);
+    assert_non_null(strstr(err.text, "only keys are centred"));
+    assert_int_equal(fq_ppl_arm_centred(ref, FQ_CENTRE_CALIBRATED, key, NULL, NULL, NULL, &list, &result, &err),
+                     FQ_USAGE);
+    assert_non_null(strstr(err.text, "9 tokens behind the 128 measured ones"));
+    assert_int_equal(list.n, 0);
+    fq_series_list_free(&list);
+    fq_codec_close(key);
+    fq_codec_close(value);
+    fq_ppl_reference_close(ref);
+}
+
 static int start_pool(void **state) {
     (void)state;
     struct fq_error err = {0};
@@ -275,10 +398,9 @@ static int start_pool(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores_of_hand_made_rows),
-        cmocka_unit_test(bad_configurations),
-        cmocka_unit_test(arms_of_the_default_model),
-        cmocka_unit_test(known_answer),
+        cmocka_unit_test(scores_of_hand_made_rows),           cmocka_unit_test(bad_configurations),
+        cmocka_unit_test(arms_of_the_default_model),          cmocka_unit_test(centred_arms),
+        cmocka_unit_test(centres_that_a_model_does_not_have), cmocka_unit_test(known_answer),
     };
     return cmocka_run_group_tests(tests, start_pool, NULL);
 }

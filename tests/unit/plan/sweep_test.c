@@ -275,6 +275,99 @@ static void bytes_are_those_of_the_footprint(void **state) {
     fq_sweep_free(&s);
 }
 
+/* ---- centring: a factor of the experiment, not a parameter of the method ---- */
+
+/* Two windows of keys and values, with queries and without a key bias. */
+static const char *write_kv(void) {
+    enum { TOKENS = 64, DIM = 32 };
+    const char *path = fixture_path("set.h5");
+    struct fq_error err = {0};
+    struct fq_kv_writer *w = NULL;
+    static const float rows[TOKENS * DIM];
+    const struct fq_kv_attributes a = {.model = "made",
+                                       .model_sha256 = "00",
+                                       .corpus = "made",
+                                       .corpus_sha256 = "00",
+                                       .source = "sweep_test",
+                                       .layers = 1,
+                                       .kv_heads = 1,
+                                       .heads = 1,
+                                       .dim = DIM,
+                                       .tokens = TOKENS,
+                                       .context = TOKENS / 2};
+    if (fq_kv_writer_open(path, &a, &w, &err) != 0)
+        fail_msg("%s", err.text);
+    for (int which = 0; which < 3; which++)
+        assert_int_equal(fq_kv_writer_rows(w, which, 0, 0, TOKENS, rows, &err), 0);
+    assert_int_equal(fq_kv_writer_commit(w, &err), 0);
+    return path;
+}
+
+static const char *kv_sweep(const char *methods) {
+    static char text[1024];
+    snprintf(text, sizeof text,
+             "data:\n  - {kv: %s, tensors: [key, value]}\n  - {generate: sphere, vectors: 64, dim: 32}\nmethods:\n%s",
+             write_kv(), methods);
+    return text;
+}
+
+static void centres_multiply_like_parameters(void **state) {
+    struct fq_sweep s;
+    struct fq_plan plan;
+    (void)state;
+    plan_of(
+        kv_sweep("  - {name: turboquant-mse, bits: [2, 3], centre: [none, calibrated, running]}\n  - {name: fp16}\n"),
+        &s, &plan);
+    assert_int_equal(s.n_instances, 8); /* 2 x 3, fp16, and the twin */
+    assert_null(strstr(s.instances[0].parameters, "centre"));
+    assert_string_equal(s.instances[0].label, "turboquant-mse bits=2");
+    assert_non_null(strstr(s.instances[1].parameters, " centre=calibrated"));
+    assert_string_equal(s.instances[1].label, "turboquant-mse bits=2 centre=calibrated");
+    assert_string_equal(s.instances[5].label, "turboquant-mse bits=3 centre=running");
+    assert_int_equal(s.instances[7].replicate, 1);
+    assert_int_equal(s.instances[7].centre, FQ_CENTRE_NONE);
+    for (size_t i = 0; i < plan.n_cells; i++) {
+        const struct fq_planned *p = &plan.cells[i];
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(p->cell.id, plan.cells[k].cell.id);
+        if (s.instances[p->instance].centre == FQ_CENTRE_NONE)
+            continue;
+        assert_string_equal(p->cell.kind, "codec"); /* keys of the KV set alone */
+        assert_int_equal(p->tensor, FQ_KEY);
+        assert_int_equal(p->source, 0);
+        assert_non_null(strstr(p->cell.parameters, "centre="));
+        assert_non_null(strstr(p->cell.key, "centre="));
+    }
+    size_t said = 0;
+    for (size_t i = 0; i < plan.n_notes; i++)
+        said += strncmp(plan.notes[i], "centre=", 7) == 0;
+    assert_int_equal(said, 2 * 4); /* each kind: values, vectors, and speed of both sets */
+    fq_plan_free(&plan);
+    fq_sweep_free(&s);
+}
+
+static void a_centre_without_cells_is_a_mistake(const char *methods, const char *pattern) {
+    struct fq_sweep s;
+    struct fq_plan plan;
+    struct fq_error err = {0};
+    load(kv_sweep(methods), &s);
+    assert_int_equal(fq_plan_make(&s, false, &plan, &err), FQ_USAGE);
+    if (!strstr(err.text, "s.yaml:11") || !strstr(err.text, pattern))
+        fail_msg("'%s' is missing in: %s", pattern, err.text);
+    fq_sweep_free(&s);
+}
+
+static void impossible_centres_are_sentences(void **state) {
+    (void)state;
+    a_centre_without_cells_is_a_mistake("  - {name: fp16}\n  - {name: fp32, centre: rope-bias}\n", "no key_bias");
+    a_centre_without_cells_is_a_mistake("  - {name: fp16}\n  - {name: fp32, centre: calibrated, data: 'sphere-*'}\n",
+                                        "plain vectors");
+    a_centre_without_cells_is_a_mistake("  - {name: fp16}\n  - {name: fp32, centre: running, metrics: [speed]}\n",
+                                        "outside of");
+    refuses(GOOD_DATA "methods:\n  - {name: fp16, centre: mean}\n", 8, "none, calibrated, running or rope-bias");
+    refuses(GOOD_DATA "methods:\n  - {name: fp16, centre: []}\n", 8, "empty");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_multiply_and_defaults_fill),
@@ -288,6 +381,8 @@ int main(void) {
         cmocka_unit_test(shards_divide_the_plan),
         cmocka_unit_test(a_shape_that_a_method_refuses_is_a_mistake_of_the_sweep),
         cmocka_unit_test(bytes_are_those_of_the_footprint),
+        cmocka_unit_test(centres_multiply_like_parameters),
+        cmocka_unit_test(impossible_centres_are_sentences),
     };
     return cmocka_run_group_tests_name("sweep", tests, setup, fixture_close);
 }
