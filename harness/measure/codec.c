@@ -13,6 +13,7 @@
 #include "harness/base/random.h"
 #include "harness/data/dataset.h"
 #include "harness/measure/catalog.h"
+#include "harness/measure/probe_internal.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -132,6 +133,7 @@ void fq_codec_close(struct fq_codec *codec) {
     free(codec->worker_ns);
     free(codec->worker_bad);
     free(codec->tail);
+    fq_witness_free(codec->witness);
     free(codec);
 }
 
@@ -271,6 +273,7 @@ int fq_codec_encode(struct fq_codec *codec, size_t n, const float *x, struct fq_
     codec->bytes.side_bytes += n_groups * f->side_bytes;
     codec->bytes.tail_bytes += n_tail * dim * sizeof *codec->tail;
     codec->bytes.promised_bytes += n_groups * f->record_bytes + n_tail * dim * sizeof *codec->tail;
+    fq_witness_encoded(codec, x);
     return FQ_OK;
 }
 

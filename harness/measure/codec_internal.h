@@ -9,6 +9,8 @@
 /* Big inputs go through stage buffers of about this size, so that memory stays bounded whatever n is. */
 enum { CODEC_CHUNK_BYTES = 4 << 20, CODEC_SENTENCE = 320 };
 
+struct fq_witness; /* probe_witness.c */
+
 struct fq_codec {
     struct fq_codec_config config;
     const struct fq_kernels *kernels;
@@ -49,6 +51,8 @@ struct fq_codec {
     char canaries[CODEC_SENTENCE], shared_state[CODEC_SENTENCE], promise[CODEC_SENTENCE];
     char complaint[4 * CODEC_SENTENCE];
     char training[CODEC_SENTENCE];
+
+    struct fq_witness *witness; /* keeps one batch of a measurement for a probe; NULL: none */
 };
 
 /* One stage over a range of units (vectors, queries or groups), cut into one kernel call per worker. */

@@ -5,6 +5,7 @@
 #include "harness/measure/codec_internal.h"
 
 #include "harness/base/half.h"
+#include "harness/measure/probe_internal.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -168,6 +169,7 @@ int fq_codec_decode(struct fq_codec *codec, float *xhat, struct fq_error *err) {
     FQ_TRY(finite_output(codec, FQ_STAGE_DECODE, xhat, whole, dim, 0, err));
     for (size_t i = 0; i < codec->n_tail; i++)
         tail_vector(codec, i, xhat + (whole + i) * dim);
+    fq_witness_decoded(codec, xhat);
     return FQ_OK;
 }
 
@@ -227,6 +229,7 @@ int fq_codec_scores(struct fq_codec *codec, size_t n_queries, const float *q, fl
     for (size_t i = 0; i < n_queries; i++)
         for (size_t t = 0; t < codec->n_tail; t++)
             scores[i * codec->n + whole + t] = tail_score(codec, t, q + i * dim);
+    fq_witness_scored(codec, n_queries, q, scores, false);
     return finite_output(codec, FQ_STAGE_SCORE, scores, n_queries, codec->n, 0, err);
 }
 
@@ -258,6 +261,7 @@ int fq_codec_scores_own(struct fq_codec *codec, const float *q, float *scores, s
     }
     for (size_t t = 0; t < codec->n_tail; t++)
         scores[whole + t] = tail_score(codec, t, q + (whole + t) * dim);
+    fq_witness_scored(codec, codec->n, q, scores, true);
     return finite_output(codec, FQ_STAGE_SCORE, scores, codec->n, 1, 0, err);
 }
 

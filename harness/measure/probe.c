@@ -17,33 +17,87 @@ void fq_probe_query(size_t dim, float *q) {
         q[j] = (float)cos(0.9 * (double)j + 0.2); /* the query of methods.md, appendix B: no coordinate is special */
 }
 
-int fq_probe_read(struct fq_codec *codec, size_t n_groups, const uint8_t *records, struct probe_reading *r,
-                  struct fq_error *err) {
-    const size_t n = n_groups * codec->footprint.granularity, dim = codec->config.shape.dim;
-    r->n = n;
-    r->dim = dim;
-    r->has_decode = fq_codec_has(codec, FQ_STAGE_DECODE);
-    r->has_score = fq_codec_has(codec, FQ_STAGE_SCORE);
-    r->decoded = calloc(n * dim, sizeof *r->decoded);
-    r->scores = calloc(n, sizeof *r->scores);
-    float *q = calloc(dim, sizeof *q);
-    int code = FQ_OK;
-    if (r->decoded == NULL || r->scores == NULL || q == NULL)
-        code = fq_fail(err, FQ_FAILED, "out of memory: the codes-only probe of %zu vectors", n);
-    if (code == FQ_OK && r->has_decode)
-        code = fq_codec_decode_from(codec, n_groups, records, r->decoded, err);
-    if (code == FQ_OK && r->has_score) {
-        fq_probe_query(dim, q);
-        code = fq_codec_scores_from(codec, n_groups, records, 1, q, r->scores, n, err);
-    }
-    free(q);
-    return code;
+int fq_probe_reading_new(const struct fq_codec *codec, const struct probe_task *task, struct probe_reading *r,
+                         struct fq_error *err) {
+    const size_t n = task->n_groups * codec->footprint.granularity, dim = codec->config.shape.dim;
+    *r = (struct probe_reading){.n = n,
+                                .dim = dim,
+                                .n_values = n * dim + 2 * n + dim,
+                                .has_decode = fq_codec_has(codec, FQ_STAGE_DECODE),
+                                .has_score = fq_codec_has(codec, FQ_STAGE_SCORE),
+                                .has_attend = codec->kernels->attend != NULL};
+    r->has_query = r->has_score && task->query != NULL;
+    r->values = calloc(r->n_values, sizeof *r->values);
+    if (r->values == NULL)
+        return fq_fail(err, FQ_FAILED, "out of memory: the codes-only probe of %zu vectors", n);
+    r->decoded = r->values;
+    r->scores = r->decoded + n * dim;
+    r->asked = r->scores + n;
+    r->attended = r->asked + n;
+    return FQ_OK;
 }
 
 void fq_probe_reading_free(struct probe_reading *r) {
-    free(r->decoded);
-    free(r->scores);
+    free(r->values);
     memset(r, 0, sizeof *r);
+}
+
+/* The measurement's own query, as it was asked: of all records, or of the one of its vector. */
+static int ask(struct fq_codec *codec, const struct probe_task *task, struct probe_reading *r, struct fq_error *err) {
+    const size_t g = codec->footprint.granularity;
+    if (task->own == PROBE_ALL)
+        return fq_codec_scores_from(codec, task->n_groups, task->records, 1, task->query, r->asked, r->n, err);
+    const size_t group = task->own / g;
+    return fq_codec_scores_from(codec, 1, task->records + group * codec->footprint.record_bytes, 1, task->query,
+                                r->asked + group * g, g, err);
+}
+
+/* One kernel call over all records: sums of slices would depend on the number of threads, which is not what is asked
+ * here. */
+static int attend(struct fq_codec *codec, const struct probe_task *task, struct probe_reading *r,
+                  struct fq_error *err) {
+    FQ_TRY(fq_codec_workers(codec, err));
+    float *weights = malloc((r->n + 1) * sizeof *weights);
+    if (weights == NULL)
+        return fq_fail(err, FQ_FAILED, "out of memory: the codes-only probe of %zu vectors", r->n);
+    for (size_t i = 0; i < r->n; i++)
+        weights[i] = 1.0F / (float)(i + 1);
+    const struct fq_call call = fq_codec_call(codec, 0);
+    fq_codec_fill_scratch(codec, 0);
+    codec->kernels->attend(&call, task->n_groups, task->records, weights, r->attended);
+    free(weights);
+    fq_codec_inspect(codec, FQ_STAGE_ATTEND);
+    return FQ_OK;
+}
+
+int fq_probe_read(struct fq_codec *codec, const struct probe_task *task, struct probe_reading *r,
+                  struct fq_error *err) {
+    FQ_TRY(fq_probe_reading_new(codec, task, r, err));
+    int code = FQ_OK;
+    if (r->has_decode)
+        code = fq_codec_decode_from(codec, task->n_groups, task->records, r->decoded, err);
+    float *q = malloc(r->dim * sizeof *q);
+    if (q == NULL)
+        code = fq_fail(err, FQ_FAILED, "out of memory: the codes-only probe's query");
+    if (code == FQ_OK && r->has_score) {
+        fq_probe_query(r->dim, q);
+        code = fq_codec_scores_from(codec, task->n_groups, task->records, 1, q, r->scores, r->n, err);
+    }
+    free(q);
+    if (code == FQ_OK && r->has_query)
+        code = ask(codec, task, r, err);
+    if (code == FQ_OK && r->has_attend)
+        code = attend(codec, task, r, err);
+    return code;
+}
+
+static void compare_rows(const float *a, const float *b, size_t n, const char *verb, const char *circumstance,
+                         char sentence[FQ_PROBE_SENTENCE]) {
+    for (size_t i = 0; i < n && sentence[0] == '\0'; i++)
+        if (memcmp(&a[i], &b[i], sizeof(float)) != 0)
+            snprintf(sentence, FQ_PROBE_SENTENCE, "the same codes %s differently %s: %s %zu gives %.9g, then %.9g",
+                     verb, circumstance, strcmp(verb, "attend") == 0 ? "coordinate" : "vector", i, (double)a[i],
+                     (double)b[i]);
 }
 
 void fq_probe_compare(const struct probe_reading *a, const struct probe_reading *b, const char *circumstance,
@@ -57,13 +111,12 @@ void fq_probe_compare(const struct probe_reading *a, const struct probe_reading 
                      circumstance, i / a->dim, i % a->dim, (double)a->decoded[i], (double)b->decoded[i]);
             return;
         }
-    for (size_t i = 0; a->has_score && i < a->n; i++)
-        if (memcmp(&a->scores[i], &b->scores[i], sizeof(float)) != 0) {
-            snprintf(sentence, FQ_PROBE_SENTENCE,
-                     "the same codes score differently %s: vector %zu gives %.9g, then %.9g", circumstance, i,
-                     (double)a->scores[i], (double)b->scores[i]);
-            return;
-        }
+    if (a->has_score)
+        compare_rows(a->scores, b->scores, a->n, "score", circumstance, sentence);
+    if (a->has_query)
+        compare_rows(a->asked, b->asked, a->n, "score", circumstance, sentence);
+    if (a->has_attend)
+        compare_rows(a->attended, b->attended, a->dim, "attend", circumstance, sentence);
 }
 
 int fq_probe_groups(const struct fq_codec *codec, size_t n, size_t *groups, struct fq_error *err) {
@@ -90,6 +143,12 @@ static void room_free(struct probe_room *room) {
     fq_probe_reading_free(&room->third);
 }
 
+static int read_records(struct fq_codec *codec, const struct probe_room *room, const uint8_t *records,
+                        struct probe_reading *r, struct fq_error *err) {
+    const struct probe_task task = {.n_groups = room->groups, .records = records, .own = PROBE_ALL};
+    return fq_probe_read(codec, &task, r, err);
+}
+
 /* Another batch in the same memory: reversed order, other signs, another length. */
 static void overwrite(struct probe_room *room, size_t dim, const float *x) {
     const size_t total = room->n * dim;
@@ -102,12 +161,12 @@ static int probe_moved(struct fq_codec *codec, struct probe_room *room, const fl
     const size_t dim = codec->config.shape.dim;
     memcpy(room->x, x, room->n * dim * sizeof *x);
     FQ_TRY(fq_codec_encode(codec, room->n, room->x, err));
-    FQ_TRY(fq_probe_read(codec, room->groups, codec->records, &room->first, err));
+    FQ_TRY(read_records(codec, room, codec->records, &room->first, err));
     if (room->record_bytes > 0)
         memcpy(room->copy, codec->records, room->record_bytes);
     overwrite(room, dim, x);
     FQ_TRY(fq_codec_encode(codec, room->n, room->x, err));
-    FQ_TRY(fq_probe_read(codec, room->groups, room->copy, &room->second, err));
+    FQ_TRY(read_records(codec, room, room->copy, &room->second, err));
     fq_probe_compare(&room->first, &room->second, "after they were moved and another batch was encoded", sentence);
     return FQ_OK;
 }
@@ -117,9 +176,9 @@ static int probe_scratch(struct fq_codec *codec, struct probe_room *room, const 
     const size_t dim = codec->config.shape.dim;
     fq_probe_reading_free(&room->second);
     codec->scratch_byte = SCRATCH_ONE;
-    FQ_TRY(fq_probe_read(codec, room->groups, room->copy, &room->second, err));
+    FQ_TRY(read_records(codec, room, room->copy, &room->second, err));
     codec->scratch_byte = SCRATCH_TWO;
-    FQ_TRY(fq_probe_read(codec, room->groups, room->copy, &room->third, err));
+    FQ_TRY(read_records(codec, room, room->copy, &room->third, err));
     fq_probe_compare(&room->second, &room->third, "when scratch holds something else before the call", sentence);
     memcpy(room->x, x, room->n * dim * sizeof *x);
     FQ_TRY(fq_codec_encode(codec, room->n, room->x, err));
