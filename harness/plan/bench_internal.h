@@ -10,7 +10,7 @@
 struct fq_probed {
     size_t instance, dim;
     enum fq_tensor tensor;
-    char sentence[FQ_PROBE_SENTENCE]; /* "identical", or what was found */
+    char sentence[FQ_PROBE_SENTENCE]; /* what was found; "" for nothing */
 };
 
 struct fq_bench {
@@ -33,9 +33,20 @@ struct fq_bench {
 int fq_bench_set(struct fq_bench *bench, size_t index, struct fq_error *err); /* opens, if another was open */
 int fq_bench_codec(struct fq_bench *bench, const struct fq_planned *p, size_t dim, enum fq_tensor tensor,
                    struct fq_codec **out, struct fq_error *err);
-/* Fact codes_only: probed once per instance and shape in this process. */
+
+/* ---- bench_probe.c: facts codes_only, codes_probed, probe_sandbox ---- */
+/* On vectors of its own, before the measurement: once per instance and shape in this process. */
 int fq_bench_probe(struct fq_bench *bench, const struct fq_planned *p, struct fq_codec *codec, size_t dim,
                    enum fq_tensor tensor, struct fq_cell *cell, struct fq_error *err);
+/* Around a measurement: one of its batches is kept and examined afterwards, if this cell is one of those; codec may be
+ * NULL. */
+int fq_bench_witness_begin(const struct fq_bench *bench, const struct fq_planned *p, struct fq_codec *codec,
+                           struct fq_error *err);
+int fq_bench_witness_end(struct fq_codec *codec, struct fq_cell *cell, struct fq_error *err);
+/* After a timed block: the records that its last round left, if this block is the drawn one. */
+int fq_bench_probe_timed(struct fq_bench *bench, const struct fq_planned *p, struct fq_codec *codec, size_t dim,
+                         struct fq_cell *cell, struct fq_error *err);
+
 /* The number of threads that this cell's pool has. */
 unsigned fq_bench_threads(const struct fq_bench *bench, const struct fq_planned *p);
 

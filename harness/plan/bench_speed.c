@@ -62,6 +62,7 @@ int fq_bench_speed(struct fq_bench *bench, const struct fq_planned *p, struct fq
     options.block = p->cell.block;
     FQ_TRY(fq_measure_speed(*codec, bench->n_x, bench->x, SPEED_QUERIES, bench->q, tensor, &options, &cell->series,
                             &seen, err));
+    FQ_TRY(fq_bench_probe_timed(bench, p, *codec, info->dim, cell, err));
     FQ_TRY(fq_cell_fact(cell, "tensor", err, "%s", tensor));
     FQ_TRY(fq_cell_fact(cell, "data_sha256", err, "%s", info->sha256));
     FQ_TRY(fq_cell_fact(cell, "dim", err, "%zu", info->dim));
