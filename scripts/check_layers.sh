@@ -2,8 +2,8 @@
 # Layering, by includes and by symbols. base <- data <- measure <- cache <- plan <- judge <- report <- verbs <- main.
 # Methods include harness/method.h and methods/common, nothing else of the harness and no other method; the harness includes no method. Method objects
 # call no allocator, thread, clock or I/O, and own no writable data. Usage: check_layers.sh BUILD (a built tree: its archives are read with nm).
-set -euo pipefail
-cd "$(dirname "$0")/.."
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 2
 build=${1:?the build folder}
 floors="base data measure cache plan judge report verbs"
 bad=0
