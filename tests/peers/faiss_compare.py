@@ -285,24 +285,21 @@ def turboquant_full(d, n):
 
 
 def pq(d, n):
-    try:
-        training, x = peer.gaussian(20000, d, 11), peer.gaussian(n, d, 12)
-        ours = [peer.Ours("pq", "", x, training=training, seed=s) for s in (1, 2, 3)]
-    except SystemExit as why:
-        peer.line(NAME, "IndexPQ", f"d={d}", "-", "-", "skipped", f"no method pq here yet ({why})")
-        return
+    """k-means codebooks of 256 entries for every 4 coordinates, 10 rounds of Lloyd's iteration from different starts: one mean per seed."""
+    training, x, seeds = peer.gaussian(10000, d, 11), peer.gaussian(n, d, 12), (1, 2, 3)
+    ours = [peer.Ours("pq", "sub_dim=4 code_bits=8 norm=none iterations=10", x, training=training, seed=s) for s in seeds]
     size = ours[0].info["record_bytes"]
-    a = [peer.relative_errors(x, o.decoded).mean() for o in ours]
-    b = []
-    for s in (1, 2, 3):
-        index = faiss.IndexPQ(d, size, 8, IP)
-        index.pq.cp.seed = s
-        index.pq.cp.niter = 25
+    a, b = [peer.relative_errors(x, o.decoded).mean() for o in ours], []
+    for s in seeds:
+        index = faiss.IndexPQ(d, d // 4, 8, IP)
+        index.pq.cp.seed, index.pq.cp.niter = s, 10
         index.train(training)
         assert index.sa_code_size() == size
         b.append(peer.relative_errors(x, index.sa_decode(index.sa_encode(x))).mean())
-    peer.line(NAME, f"IndexPQ M={size}, 8 bits: squared error of k-means codebooks", f"Gaussian, 20000 training, n={n}, d={d}, 3 seeds", peer.show(*peer.mean_interval(a)),
-              peer.show(*peer.mean_interval(b)), "agrees" if abs(np.mean(a) / np.mean(b) - 1) < 0.02 else "differs", f"{size} bytes; margin 2 %")
+    ratio = np.mean(b) / np.mean(a)
+    peer.line(NAME, f"IndexPQ M={size}, 8 bits: squared error", f"Gaussian, 10000 training, n={n}, d={d}, 3 seeds", peer.show(*peer.mean_interval(a)),
+              peer.show(*peer.mean_interval(b)), "agrees" if abs(ratio - 1) < 0.02 else "differs",
+              f"{size} bytes on both sides; theirs is {ratio:.4f} times ours; margin 2 %: it starts from random vectors, ours from k-means++")
 
 
 for dim in (64, 128):
@@ -317,5 +314,5 @@ for dim in (64, 128):
 tables(64)
 scalar_quantizers(128, 4000)
 turboquant_full(128, 2000)
-pq(128, 4000)
+pq(64, 4000)
 peer.finish()
