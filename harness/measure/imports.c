@@ -1,17 +1,21 @@
-/* Reads the dynamic symbol table of a shared object and lists the imports that a quantization kernel may not have.
+/* Reads the dynamic section of a shared object and lists what a quantization kernel may not ask of the outside.
  *
- * Why here: a plug-in is compiled by its author, so the harness cannot see its source; the symbol table says whether it
- * can allocate, start a thread, read a clock or do I/O, before any of its code runs. It is an allow-list, because every
- * function not known to be pure is a possible side channel. It cannot see a hand-written system call instruction; the
- * watcher of live threads and the fresh-process probe stand behind it.
- * It must not load or execute the object. */
+ * Why here: a plug-in is compiled by its author, so the harness cannot see its source; what its symbols and relocations
+ * ask for says whether it can allocate, start a thread, read a clock or do I/O, before any of its code runs. It is an
+ * allow-list, because every function not known to be pure is a possible side channel. The file is read as the loader
+ * reads it, through the program headers (elf_image.c): section headers are for linkers, and can say anything.
+ *
+ * It cannot see a system call instruction, nor addresses that code works out for itself. Behind it stand the watcher of
+ * live threads and the fresh-process probe, whose process the kernel keeps from everything outside
+ * (probe_sandbox.c). It must not load or execute the object. */
 #include "harness/measure/imports.h"
 
 #include "harness/base/file.h"
+#include "harness/measure/elf_image.h"
 
-#include <elf.h>
+#include <ctype.h>
+#include <dlfcn.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +82,8 @@ static const char *const allowed_math[] = {
     "sincos",    "sinh",      "sqrt", "tan",       "tanh",  "tgamma",    "trunc",
 };
 
-static const char *const allowed_libraries[] = {"libc.so", "libm.so", "libmvec.so", "libgcc_s.so", "ld-linux"};
+static const char *const allowed_libraries[] = {
+    "libc.so.", "libm.so.", "libmvec.so.", "libgcc_s.so.", "ld-linux-x86-64.so.", "ld-linux-aarch64.so."};
 
 static bool is_math(const char *symbol) {
     for (size_t i = 0; i < sizeof allowed_math / sizeof *allowed_math; i++) {
@@ -101,6 +106,21 @@ static bool is_allowed(const char *symbol) {
     return is_math(symbol);
 }
 
+/* The name and a version of digits: "libc.so.evil" is not the C library. */
+static bool is_allowed_library(const char *name) {
+    for (size_t i = 0; i < sizeof allowed_libraries / sizeof *allowed_libraries; i++) {
+        const size_t n = strlen(allowed_libraries[i]);
+        if (strncmp(name, allowed_libraries[i], n) != 0 || !isdigit((unsigned char)name[n]))
+            continue;
+        size_t digits = n;
+        while (isdigit((unsigned char)name[digits]))
+            digits++;
+        if (name[digits] == '\0')
+            return true;
+    }
+    return false;
+}
+
 static void list_add(char *out, size_t size, const char *word) {
     const size_t used = strlen(out), need = strlen(word) + (used ? 2 : 0);
     if (used >= 3 && strcmp(out + used - 3, "...") == 0)
@@ -111,109 +131,52 @@ static void list_add(char *out, size_t size, const char *word) {
         memcpy(out + used, "...", 4);
 }
 
-struct image {
-    const unsigned char *bytes;
-    size_t size;
-};
-
-static bool inside(const struct image *m, uint64_t offset, uint64_t length) {
-    return offset <= m->size && length <= m->size - offset;
+/* A symbol that the object defines itself, but for whose name the process has another owner: the loader would take that
+ * one. */
+static bool is_taken_elsewhere(const struct fq_elf_symbol *symbol) {
+    return symbol->referenced && !symbol->local && dlsym(RTLD_DEFAULT, symbol->name) != NULL;
 }
 
-/* The section of the given index, copied out because the file gives no alignment; false when it lies outside. */
-static bool section_at(const struct image *m, const Elf64_Ehdr *head, size_t i, Elf64_Shdr *out) {
-    const uint64_t offset = head->e_shoff + (uint64_t)i * sizeof *out;
-    if (i >= head->e_shnum || !inside(m, offset, sizeof *out))
-        return false;
-    memcpy(out, m->bytes + offset, sizeof *out);
-    return out->sh_type == SHT_NOBITS || inside(m, out->sh_offset, out->sh_size);
-}
-
-/* Text at an offset of a string table, or NULL when it is not terminated inside. */
-static const char *text_at(const struct image *m, const Elf64_Shdr *strings, uint64_t offset) {
-    if (offset >= strings->sh_size)
-        return NULL;
-    const char *s = (const char *)m->bytes + strings->sh_offset + offset;
-    return memchr(s, '\0', strings->sh_size - offset) ? s : NULL;
-}
-
-static int read_symbols(const char *path, const struct image *m, const Elf64_Shdr *table, const Elf64_Shdr *strings,
-                        char *out, size_t size, struct fq_error *err) {
-    for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= table->sh_size; at += sizeof(Elf64_Sym)) {
-        Elf64_Sym symbol;
-        memcpy(&symbol, m->bytes + table->sh_offset + at, sizeof symbol);
-        if (symbol.st_shndx != SHN_UNDEF || symbol.st_name == 0)
+static int read_symbols(const struct fq_elf *elf, char *out, size_t size, struct fq_error *err) {
+    for (size_t i = 1; i < elf->n_symbols; i++) { /* number 0 is nobody */
+        struct fq_elf_symbol symbol;
+        FQ_TRY(fq_elf_symbol(elf, i, &symbol, err));
+        if (symbol.name[0] == '\0' || is_allowed(symbol.name))
             continue;
-        const char *name = text_at(m, strings, symbol.st_name);
-        if (!name)
-            return fq_fail(err, FQ_USAGE, "%s: the dynamic symbol table points outside the file; build it again", path);
-        if (!is_allowed(name))
+        if (!symbol.defined || is_taken_elsewhere(&symbol))
+            list_add(out, size, symbol.name);
+    }
+    return FQ_OK;
+}
+
+static int read_rest(const struct fq_elf *elf, char *out, size_t size, struct fq_error *err) {
+    for (size_t i = 0; i < elf->n_libraries; i++) {
+        const char *name = NULL;
+        FQ_TRY(fq_elf_text(elf, elf->libraries[i], &name, err));
+        if (!is_allowed_library(name))
             list_add(out, size, name);
     }
-    return 0;
-}
-
-static int read_needed(const char *path, const struct image *m, const Elf64_Shdr *table, const Elf64_Shdr *strings,
-                       char *out, size_t size, struct fq_error *err) {
-    for (uint64_t at = 0; at + sizeof(Elf64_Dyn) <= table->sh_size; at += sizeof(Elf64_Dyn)) {
-        Elf64_Dyn entry;
-        memcpy(&entry, m->bytes + table->sh_offset + at, sizeof entry);
-        if (entry.d_tag == DT_NULL)
-            break;
-        if (entry.d_tag != DT_NEEDED)
-            continue;
-        const char *name = text_at(m, strings, entry.d_un.d_val);
-        if (!name)
-            return fq_fail(err, FQ_USAGE, "%s: the dynamic section points outside the file; build it again", path);
-        bool known = false;
-        for (size_t i = 0; i < sizeof allowed_libraries / sizeof *allowed_libraries && !known; i++)
-            known = strncmp(name, allowed_libraries[i], strlen(allowed_libraries[i])) == 0;
-        if (!known)
-            list_add(out, size, name);
-    }
-    return 0;
-}
-
-static int read_image(const char *path, const struct image *m, char *out, size_t size, struct fq_error *err) {
-    Elf64_Ehdr head;
-    if (m->size < sizeof head || memcmp(m->bytes, ELFMAG, SELFMAG) != 0 || m->bytes[EI_CLASS] != ELFCLASS64)
-        return fq_fail(err, FQ_USAGE, "%s: expected a plug-in (64-bit ELF shared object, gcc -shared -fPIC), found %s",
-                       path, m->size ? "another kind of file" : "an empty file");
-    memcpy(&head, m->bytes, sizeof head);
-    if (head.e_type != ET_DYN)
-        return fq_fail(err, FQ_USAGE, "%s: expected a shared object, found ELF type %u; build it with -shared -fPIC",
-                       path, (unsigned)head.e_type);
-    bool seen = false;
-    for (size_t i = 0; i < head.e_shnum; i++) {
-        Elf64_Shdr table, strings;
-        if (!section_at(m, &head, i, &table))
-            return fq_fail(err, FQ_USAGE, "%s: section %zu lies outside the file: it is truncated; build it again",
-                           path, i);
-        if (table.sh_type != SHT_DYNSYM && table.sh_type != SHT_DYNAMIC)
-            continue;
-        if (!section_at(m, &head, table.sh_link, &strings) || strings.sh_type != SHT_STRTAB)
-            return fq_fail(err, FQ_USAGE, "%s: section %zu has no string table: the file is damaged", path, i);
-        if (table.sh_type == SHT_DYNSYM) {
-            seen = true;
-            FQ_TRY(read_symbols(path, m, &table, &strings, out, size, err));
-        } else {
-            FQ_TRY(read_needed(path, m, &table, &strings, out, size, err));
-        }
-    }
-    if (!seen)
-        return fq_fail(err, FQ_USAGE,
-                       "%s: has no section with its dynamic symbols, so its imports cannot be checked; do not strip it",
-                       path);
-    return 0;
+    if (elf->search_path)
+        list_add(out, size, "a library search path (DT_RUNPATH)");
+    if (elf->constructors > 1) /* compilers put one there, which does nothing */
+        list_add(out, size, "code that runs when it is loaded (a constructor)");
+    if (elf->text_relocations)
+        list_add(out, size, "writable code (DT_TEXTREL)");
+    return FQ_OK;
 }
 
 int fq_imports_forbidden(const char *path, char *out, size_t size, struct fq_error *err) {
     char *bytes = NULL;
     size_t n = 0;
+    struct fq_elf elf;
     out[0] = '\0';
     FQ_TRY(fq_read_text(path, &bytes, &n, err));
-    const struct image m = {(const unsigned char *)bytes, n};
-    const int code = read_image(path, &m, out, size, err);
+    int code = fq_elf_read(path, (const unsigned char *)bytes, n, &elf, err);
+    if (code == FQ_OK)
+        code = read_symbols(&elf, out, size, err);
+    if (code == FQ_OK)
+        code = read_rest(&elf, out, size, err);
+    fq_elf_free(&elf);
     free(bytes);
     return code;
 }
