@@ -77,9 +77,26 @@ def prod(bits, d, n):
               f"theirs is {ratio:.4f} +- {half / np.mean(ours):.4f} times ours; its gain, the limit of large d, predicts {predicted:.4f}")
 
 
+def prod_release(bits, d, n):
+    """Its unbiased variant with our sketch matrix in place of its own draw: decoded vectors against turboquant-prod@release, one by one."""
+    x = peer.unit(peer.gaussian(n, d, 33))
+    ours = peer.Ours("turboquant-prod@release", f"bits={bits} rotation=none scalar=fp32", x)
+    sketch = ours.shared.view(np.float32)[-d * d:].reshape(d, d).T  # stored by columns, last in the shared state
+    assert abs(sketch @ sketch.T - np.eye(d)).max() < 1e-4
+    draw, release.generate_random_rotation = release.generate_random_rotation, lambda dim: torch.tensor(sketch.copy())
+    theirs = release.quantize_vectors_unbiased(torch.tensor(x), bits, torch.eye(d)).numpy()
+    release.generate_random_rotation = draw
+    distance = np.linalg.norm(ours.decoded - theirs, axis=1)
+    apart = float((distance > 1e-4).mean())
+    peer.line(NAME, f"quantize_vectors_unbiased, {bits} bits, same sketch matrix, against turboquant-prod@release: decoded vectors", f"unit Gaussian, n={n}, d={d}",
+              f"{ours.bits:g} bits", "no norm stored", "equal" if distance.max() < 1e-5 else "agrees" if apart < 0.002 else "differs",
+              f"{100 * apart:.2g} % of vectors farther apart than 1e-4 (a sign of a projection near zero), the others within {distance[distance <= 1e-4].max():.0e}")
+
+
 for dim in (128, 1536):
     for width in (1, 2, 3, 4, 5):
         mse(width, dim, 4000 if dim == 128 else 400)
 for width in (1, 2, 3, 4, 5):
+    prod_release(width, 128, 4000)
     prod(width, 128, 2000)
 peer.finish()
