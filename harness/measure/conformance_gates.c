@@ -237,6 +237,11 @@ static void close_room(struct gate_run *r) {
     free(r->train);
 }
 
+size_t fq_gate_vectors(bool quick, size_t granularity) {
+    const size_t wanted = quick ? QUICK_VECTORS : SEED_VECTORS;
+    return (wanted + granularity - 1) / granularity * granularity;
+}
+
 static void check_gate(struct check_sink *sink, const struct fq_method *method, const struct fq_gate *gate) {
     struct fq_check check = {.kind = FQ_CHECK_GATE, .expected = gate->expected, .has_numbers = true};
     struct gate_run r = {.method = method, .gate = gate, .dim = gate->dim};
@@ -252,8 +257,7 @@ static void check_gate(struct check_sink *sink, const struct fq_method *method, 
         const struct fq_shape shape = {gate->dim, FQ_KEY};
         code = fq_params_check(method, &r.params, &shape, &err);
         const size_t g = code == FQ_OK ? method->footprint(&r.params, &shape).granularity : 1;
-        const size_t wanted = sink->options->quick ? QUICK_VECTORS : SEED_VECTORS;
-        r.n = (wanted + g - 1) / g * g; /* whole groups: the float16 tail is the harness's, not the method's */
+        r.n = fq_gate_vectors(sink->options->quick, g);
     }
     if (code == FQ_OK)
         code = open_room(&r, &err);

@@ -13,6 +13,9 @@ struct check_sink {
 /* Appends, counts and shows one check. */
 void fq_check_add(struct check_sink *sink, const struct fq_check *check);
 
+/* Vectors that a gate measures for each seed: whole groups, the float16 tail is the harness's and not the method's. */
+size_t fq_gate_vectors(bool quick, size_t granularity);
+
 void fq_check_gates(struct check_sink *sink, const struct fq_method *method);
 void fq_check_invariants(struct check_sink *sink, const struct fq_method *method);
 
