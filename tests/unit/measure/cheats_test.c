@@ -22,12 +22,14 @@ static const struct cheat cheats[] = {{"honest", "honest"},
                                       {"allocates", "allocates"},
                                       {"writes_shared", "writes-shared"},
                                       {"promises_less", "promises-less"},
-                                      {"remembers_scratch", "remembers-scratch"}};
+                                      {"remembers_scratch", "remembers-scratch"},
+                                      {"honest_when_small", "honest-when-small"},
+                                      {"shared_memory", "shared-memory"}};
 enum { CHEATS = sizeof cheats / sizeof cheats[0] };
 
 /* What a run would record about one plug-in. */
 struct facts {
-    char canaries[400], shared[400], inside[FQ_PROBE_SENTENCE], outside[FQ_PROBE_SENTENCE];
+    char canaries[400], shared[400], inside[FQ_PROBE_SENTENCE], outside[FQ_PROBE_SENTENCE], measured[FQ_PROBE_SENTENCE];
     const char *imports;
     uint64_t promised, written;
     unsigned threads_alive, threads_before;
@@ -68,6 +70,8 @@ static struct facts observe(const char *name) {
     struct fq_watch *watch = fq_watch_begin();
     struct fq_watch_result seen;
     assert_non_null(watch);
+    if (fq_witness_begin(codec, 1, &err) != FQ_OK)
+        fail_msg("%s", err.text);
     for (int round = 0; round < 20; round++)
         if (fq_codec_encode(codec, N, x, &err) != FQ_OK)
             fail_msg("%s", err.text);
@@ -79,6 +83,8 @@ static struct facts observe(const char *name) {
     f.written = bytes.record_bytes + bytes.tail_bytes;
     snprintf(f.canaries, sizeof f.canaries, "%s", fq_codec_canaries(codec));
     snprintf(f.shared, sizeof f.shared, "%s", fq_codec_shared_state(codec));
+    if (fq_witness_end(codec, NULL, 0, f.measured, &err) != FQ_OK)
+        fail_msg("%s", err.text);
     free(x);
     fq_codec_close(codec);
     return f;
@@ -91,6 +97,7 @@ static void the_honest_one_is_clean(void **state) {
     assert_string_equal(f.shared, "intact");
     assert_string_equal(f.inside, "");
     assert_string_equal(f.outside, "");
+    assert_string_equal(f.measured, "");
     assert_string_equal(f.imports, "");
     assert_int_equal(f.promised, f.written);
     assert_int_equal(f.threads_alive, f.threads_before);
@@ -127,6 +134,16 @@ static void each_cheat_is_seen_by_its_fact(void **state) {
 
     f = observe("remembers-scratch");
     assert_non_null(strstr(f.inside, "scratch"));
+
+    f = observe("honest-when-small");
+    assert_string_equal(f.inside, ""); /* a probe of its own size sees nothing */
+    assert_string_equal(f.outside, "");
+    assert_non_null(strstr(f.measured, "fresh process"));
+
+    f = observe("shared-memory");
+    assert_string_equal(f.imports, "");
+    assert_non_null(strstr(f.outside, "fresh process"));
+    assert_int_equal(unlink("/dev/shm/fairquant-cheat-shared-memory"), 0);
 }
 
 int main(int argc, char **argv) {
