@@ -38,6 +38,23 @@ static int cannot_write(const char *path, int cause, struct fq_error *err) {
     return fq_fail(err, FQ_USAGE, "cannot write '%s': %s", path, advice(cause));
 }
 
+/* A device or a pipe is nothing that a file may take the place of. stat follows links: one that leads to a device is
+ * refused, too. */
+static int check_kind(const char *path, struct fq_error *err) {
+    struct stat st;
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+        return FQ_OK; /* a directory is refused by what comes next, with a sentence of its own */
+    return fq_fail(err, FQ_USAGE, "cannot write '%s': it is a %s, and would be replaced by a file; name a file", path,
+                   S_ISFIFO(st.st_mode)   ? "pipe"
+                   : S_ISSOCK(st.st_mode) ? "socket"
+                                          : "device");
+}
+
+int fq_check_replaceable(const char *path, struct fq_error *err) {
+    FQ_TRY(fq_check_writable(path, err));
+    return check_kind(path, err);
+}
+
 /* Directory part of a path, "." if it has none. */
 static void directory_of(const char *path, char *out, size_t size) {
     char copy[4096];
@@ -156,6 +173,10 @@ int fq_commit_name(const char *temporary, const char *path, struct fq_error *err
         cause = errno;
     if (close(fd) != 0 && cause == 0)
         cause = errno;
+    if (cause == 0 && check_kind(path, err) != FQ_OK) {
+        (void)unlink(temporary);
+        return err->code;
+    }
     if (cause == 0 && rename(temporary, path) != 0)
         cause = errno;
     if (cause != 0) {

@@ -242,7 +242,7 @@ static void count(const struct run *r, struct fq_run_summary *summary, size_t *d
 
 static int run_here(struct run *r, struct fq_run_summary *summary, struct fq_error *err) {
     size_t before = 0, after = 0;
-    FQ_TRY(fq_check_writable(r->options->out, err));
+    FQ_TRY(fq_check_replaceable(r->options->out, err));
     FQ_TRY(find_finished(r, err));
     count(r, summary, &before);
     summary->kept = before;

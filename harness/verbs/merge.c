@@ -51,7 +51,7 @@ int fq_verb_merge(int argc, char **argv, struct fq_error *err) {
         return fq_fail(err, FQ_USAGE, "the command line cannot be read");
     if (!o.out)
         return fq_fail(err, FQ_USAGE, "--out is missing; usage: fairquant merge --out R.h5 PART.h5 ...");
-    FQ_TRY(fq_check_writable(o.out, err));
+    FQ_TRY(fq_check_replaceable(o.out, err));
     if (!o.replace && access(o.out, F_OK) == 0)
         return fq_fail(err, FQ_USAGE, "'%s' exists already; name another --out, or give --replace", o.out);
     FQ_TRY(fq_merge(o.out, (const char *const *)o.parts, o.n_parts, &n_cells, &planned, err));

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static char folder[64], path[128];
@@ -133,6 +134,50 @@ static void named_temporaries_become_files(void **state) {
     assert_int_not_equal(access(temporary, F_OK), 0);
 }
 
+static void write_text(const char *name, const char *text) {
+    FILE *file = fopen(name, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* A pipe of the test's own stands for any device: the real ones are nobody's to try. */
+static void pipes_and_devices_are_not_replaced(void **state) {
+    (void)state;
+    struct fq_error err = {0};
+    char temporary[256], link[256];
+    struct stat st;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(fq_check_replaceable(path, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, path));
+    assert_non_null(strstr(err.text, "pipe"));
+    fq_temporary_name(path, temporary, sizeof temporary);
+    write_text(temporary, "new");
+    assert_int_equal(fq_commit_name(temporary, path, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "pipe"));
+    assert_int_not_equal(access(temporary, F_OK), 0); /* nothing is left behind */
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+
+    (void)snprintf(link, sizeof link, "%s/link", folder);
+    assert_int_equal(symlink(path, link), 0);
+    assert_int_equal(fq_check_replaceable(link, &err), FQ_USAGE);
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(unlink(path), 0);
+
+    if (mknod(path, S_IFCHR | 0600, makedev(1, 3)) == 0) { /* root only: another node of the null device */
+        write_text(temporary, "new");
+        assert_int_equal(fq_commit_name(temporary, path, &err), FQ_USAGE);
+        assert_non_null(strstr(err.text, "device"));
+        assert_int_equal(stat(path, &st), 0);
+        assert_true(S_ISCHR(st.st_mode));
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(fq_check_replaceable(path, &err), FQ_OK);
+    write_text(path, "old");
+    assert_int_equal(fq_check_replaceable(path, &err), FQ_OK);
+}
+
 static void directories_are_made_in_one_go(void **state) {
     (void)state;
     struct fq_error err = {0};
@@ -172,6 +217,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_file_cut_short_is_not_left_behind, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(places_that_cannot_be_written_are_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(named_temporaries_become_files, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(pipes_and_devices_are_not_replaced, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(directories_are_made_in_one_go, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(reads_what_has_no_size, make_folder, remove_folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
