@@ -66,7 +66,10 @@ static void scalars_are_rounded_once(void **state) {
     memset(bytes, 0x5a, sizeof bytes);
     assert_false(fq_scalar_put(FQ_SCALAR_FP16, 65520, bytes));
     assert_false(fq_scalar_put(FQ_SCALAR_FP32, 1e39, bytes));
+    assert_false(fq_scalar_put(FQ_SCALAR_FP32, 1e35, bytes));
+    assert_false(fq_scalar_put(FQ_SCALAR_FP32, (double)NAN, bytes));
     assert_int_equal(bytes[0], 0x5a);
+    assert_true(fq_scalar_put(FQ_SCALAR_FP32, FQ_SCALAR_GREATEST_FP32, bytes));
     assert_true(fq_scalar_put(FQ_SCALAR_FP32, 0.1, bytes));
     assert_true(fq_scalar_get(FQ_SCALAR_FP32, bytes) == 0.1F);
     assert_int_equal(fq_scalar_bytes(FQ_SCALAR_FP16), 2);
@@ -251,6 +254,16 @@ static void scales_follow_their_formulas(void **state) {
         assert_true(fq_scale_of((enum fq_scale_kind)kind, 4, zero, c, 4) == 0);
     assert_true(fq_scale_of(FQ_SCALE_UNBIASED, 4, y, across, 4) == 0);
     assert_true(fq_scale_of(FQ_SCALE_MATCHED, 4, y, zero, 4) == 0);
+    /* What overflowed in the rotation is no zero vector. */
+    const float infinite[4] = {1, INFINITY, 0, 2}, undefined[4] = {1, NAN, 0, 2};
+    uint8_t bytes[4];
+    for (int kind = FQ_SCALE_RAW; kind <= FQ_SCALE_UNBIASED; kind++)
+        for (int scalar = FQ_SCALAR_FP16; scalar <= FQ_SCALAR_FP32; scalar++) {
+            assert_false(fq_scalar_put((enum fq_scalar_kind)scalar,
+                                       fq_scale_of((enum fq_scale_kind)kind, 4, infinite, c, 4), bytes));
+            assert_false(fq_scalar_put((enum fq_scalar_kind)scalar,
+                                       fq_scale_of((enum fq_scale_kind)kind, 4, undefined, c, 4), bytes));
+        }
 }
 
 /* A Gaussian matrix really is one, and both products agree with the definition. */

@@ -19,6 +19,8 @@ double fq_scale_of(enum fq_scale_kind kind, size_t d, const float *y, const floa
         cc += ci * ci;
         cy += ci * yi;
     }
+    if (!isfinite(yy)) /* coordinates that overflowed in the rotation: no scale, rather than a zero vector */
+        return INFINITY;
     double scale = 0;
     switch (kind) {
     case FQ_SCALE_RAW:
@@ -92,9 +94,9 @@ bool fq_scalar_put(enum fq_scalar_kind kind, double value, uint8_t *bytes) {
         memcpy(bytes, &h, sizeof h);
         return true;
     }
-    const float f = (float)value;
-    if (!isfinite(f))
+    if (!(fabs(value) <= FQ_SCALAR_GREATEST_FP32))
         return false;
+    const float f = (float)value;
     memcpy(bytes, &f, sizeof f);
     return true;
 }

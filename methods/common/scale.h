@@ -32,12 +32,15 @@ extern const char *const fq_scalar_choices[]; /* "fp16" "fp32", NULL */
         .choices = fq_scalar_choices                                                                                   \
     }
 
-/* 0 when y is zero or the scale is not finite (a codeword orthogonal to y). d is the dimension that the codebook is
- * scaled for. */
+/* 0 when y is zero or the scale is not finite (a codeword orthogonal to y); infinite, so that it cannot be stored, when
+ * y has coordinates that are not finite. d is the dimension that the codebook is scaled for. */
 double fq_scale_of(enum fq_scale_kind kind, size_t d, const float *y, const float *c, size_t n);
 
 size_t fq_scalar_bytes(enum fq_scalar_kind kind); /* 2 or 4 */
-/* false: value overflows the type (only fp16 can), nothing written. */
+/* false: value does not fit, nothing written. fp16 ends at 65504. fp32 ends at 2^112, 2^-16 of float's own range: a
+ * decoder multiplies a scalar by a codeword (coordinates up to 2^8) and turns it back (a factor up to sqrt(d) <= 2^6),
+ * and what encode accepts must decode to finite numbers. */
+#define FQ_SCALAR_GREATEST_FP32 0x1p112
 bool fq_scalar_put(enum fq_scalar_kind kind, double value, uint8_t *bytes);
 float fq_scalar_get(enum fq_scalar_kind kind, const uint8_t *bytes);
 
