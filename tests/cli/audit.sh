@@ -35,7 +35,43 @@ expect 0 -- "$fq" run "$dir/fair.yaml" --out "$dir/part3.h5" --shard 2/2
 expect 0 -- "$fq" merge --out "$dir/whole.h5" "$dir/part1.h5" "$dir/part3.h5"
 expect 0 -- "$fq" audit "$dir/whole.h5"
 
-# judge and report refuse what the audit fails, and print the field
-expect 0 'rate_bits' -- "$fq" report "$dir/bits.h5" --out "$dir/report"
-grep -rq 'rate_bits' "$dir/report/index.html" || fail "the report does not name rate_bits"
+# judge refuses to compare what the audit fails, names the field, and compares the same two methods at equal bits
+mkdir "$dir/claims"
+cat >"$dir/claims/one.yaml" <<Y
+id: rabitq-below-turboquant
+who: a test
+words: "rabitq has the smaller error"
+where: here
+statement: the error of rabitq is below that of turboquant-mse
+contract: matched-cpu
+family: test
+level: 0.95
+minimum_effect: 0.005
+tests:
+  - name: below
+    cells: {kind: codec, data: "sphere-*", method: rabitq}
+    metric: rel_mse
+    against: {method: turboquant-mse}
+    as: ratio
+    direction: below
+Y
+sweep "$dir/even.yaml" '  - {name: turboquant-mse, bits: 2, rate_class: 2}
+  - {name: rabitq, bits: 2, rate_class: 2}'
+expect 0 -- "$fq" run "$dir/even.yaml" --out "$dir/even.h5"
+expect 0 'rabitq-below-turboquant +not measured here' 'rate_bits differs under matched-cpu' -- "$fq" judge "$dir/bits.h5" --claims "$dir/claims"
+grep -qE 'supported|refuted|inconclusive' "$dir/out.txt" && fail "judge gives a verdict on unequal bits"
+expect 0 'rabitq-below-turboquant +(supported|refuted|inconclusive)' -- "$fq" judge "$dir/even.h5" --claims "$dir/claims"
+grep -q 'not measured here' "$dir/out.txt" && fail "judge refuses equal bits"
+
+# report lists what is unequal apart, by row and field; a report of equals has no such list
+expect 0 'rate_bits' -- "$fq" report "$dir/bits.h5" --out "$dir/odd"
+expect 0 -- "$fq" report "$dir/even.h5" --out "$dir/equal"
+for marker in 'listed apart' 'rabitq.*differs in .*rate_bits'; do
+    grep -qE "$marker" "$dir/odd/index.html" || fail "the report of unequal bits lacks '$marker'"
+    grep -qE "$marker" "$dir/equal/index.html" && fail "the report of equal bits has '$marker'"
+done
+compgen -G "$dir/odd/tables/*-apart.md" >/dev/null || fail "the report of unequal bits has no table apart"
+compgen -G "$dir/equal/tables/*-apart.md" >/dev/null && fail "the report of equal bits has a table apart"
+grep -q 'unfair:rate_bits' "$dir/odd/cells.csv" || fail "cells.csv does not flag the unequal rows"
+grep -q 'unfair:' "$dir/equal/cells.csv" && fail "cells.csv flags equal rows"
 exit "$bad"
