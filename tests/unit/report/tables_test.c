@@ -97,7 +97,7 @@ static void flags_become_words(void **state) {
     struct fq_tables t = {0};
     struct fq_error err;
     fixture_fill(&e);
-    snprintf(fixture_find(&e, "alpha bits=4 scale=raw", "delta_log_ppl")->flags, 96, "below-noise-floor");
+    snprintf(fixture_find(&e, "alpha bits=4 scale=raw", "delta_log_ppl")->flags, 96, "few-units");
     struct fq_estimate *time = fixture_find(&e, "alpha bits=2 scale=raw", "ns_encode");
     time->value = 10;
     time->low = 9;
@@ -105,7 +105,7 @@ static void flags_become_words(void **state) {
     assert_int_equal(fq_tables_build(&e, &t, &err), 0);
     const struct fq_table_row *m =
         row_named(table_named(&t, "model-tiny-noise-keys-and-values"), "alpha bits=4 scale=raw");
-    assert_string_equal(m->cell[3].note, "below noise floor");
+    assert_string_equal(m->cell[3].note, "few units");
     const struct fq_table_row *s = row_named(table_named(&t, "speed-sphere-512x64-vectors"), "alpha bits=2 scale=raw");
     assert_string_equal(s->cell[2].note, "below its floor: impossible");
     fq_tables_free(&t);
