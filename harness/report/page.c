@@ -68,6 +68,8 @@ static void put_head(FILE *f, const struct fq_page *page) {
           ": same bits, same threads, same instructions, same clock, or no number.</p>\n<nav>"
           "<a href=\"#verdicts\">Verdicts</a><a href=\"#audit\">Audit</a>",
           f);
+    if (has_tables(page, FQ_SECTION_MATCHED))
+        fputs("<a href=\"#matched\">Equal bits</a>", f);
     if (has_tables(page, FQ_SECTION_QUALITY))
         fputs("<a href=\"#quality\">Quality</a>", f);
     if (has_tables(page, FQ_SECTION_MODEL))
@@ -108,6 +110,10 @@ int fq_put_page(FILE *f, const struct fq_page *page, struct fq_error *err) {
         fprintf(f, "<p class=\"warn\">%s: ", fq_figures_missing(page->figures));
         fq_put_html(f, page->figures->absent);
         fputs(". Their data are in <code>plots/data</code>.</p>\n", f);
+    }
+    if (has_tables(page, FQ_SECTION_MATCHED)) {
+        fputs("<h2 id=\"matched\">All methods at equal measured bits</h2>\n", f);
+        put_tables(f, page, FQ_SECTION_MATCHED);
     }
     if (has_tables(page, FQ_SECTION_QUALITY)) {
         fputs("<h2 id=\"quality\">Keys and values</h2>\n", f);

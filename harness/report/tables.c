@@ -4,18 +4,16 @@
 #include "harness/report/tables.h"
 
 #include "harness/measure/codec.h"
+#include "harness/report/matched.h"
 #include "harness/report/number.h"
 #include "harness/report/select.h"
+#include "harness/report/tables_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct head {
-    const char *metric, *title, *unit;
-};
-
-static const struct head quality_heads[] = {
+static const struct fq_metric_head quality_heads[] = {
     {"rel_mse", "relative MSE", ""},
     {"cosine", "cosine", ""},
     {"ip_rmse_sqrtd_rho0", "IP error, RMSE \u00d7 \u221ad", "\u03c1 = 0"},
@@ -31,7 +29,7 @@ static const struct head quality_heads[] = {
     {NULL, NULL, NULL},
 };
 
-static const struct head model_heads[] = {
+static const struct fq_metric_head model_heads[] = {
     {"perplexity", "perplexity", ""},
     {"delta_log_ppl", "\u0394 log-perplexity", "nats"},
     {"kl", "KL mean", "nats"},
@@ -43,7 +41,7 @@ static const struct head model_heads[] = {
 };
 
 /* Times of rows that are listed apart; the table of equal rows goes by stages. */
-static const struct head speed_heads[] = {
+static const struct fq_metric_head speed_heads[] = {
     {"ns_rotate", "rotate", "ns/vector"},
     {"ns_encode", "encode", "ns/vector"},
     {"ns_prepare", "prepare", "ns/query"},
@@ -53,7 +51,7 @@ static const struct head speed_heads[] = {
     {NULL, NULL, NULL},
 };
 
-static const struct head bytes_heads[] = {
+static const struct fq_metric_head bytes_heads[] = {
     {"rate_bits", "measured rate", "bits/coord."},   {"record_bytes", "record", "bytes/vector"},
     {"side_bytes", "of it no code", "bytes/vector"}, {"tail_bytes", "float16 tail", "bytes/vector"},
     {"shared_bytes", "shared state", "bytes, once"}, {NULL, NULL, NULL},
@@ -66,8 +64,8 @@ void fq_tables_free(struct fq_tables *tables) {
     memset(tables, 0, sizeof *tables);
 }
 
-static struct fq_table *add_table(struct fq_tables *tables, enum fq_section section, const char *id, const char *title,
-                                  struct fq_error *err) {
+struct fq_table *fq_tables_add(struct fq_tables *tables, enum fq_section section, const char *id, const char *title,
+                               struct fq_error *err) {
     if (tables->n == tables->room) {
         size_t room = tables->room == 0 ? 8 : 2 * tables->room;
         struct fq_report_table *rows = realloc(tables->rows, room * sizeof *rows);
@@ -84,39 +82,43 @@ static struct fq_table *add_table(struct fq_tables *tables, enum fq_section sect
     return &t->table;
 }
 
-static void note(struct fq_table_cell *cell, const char *text) {
+void fq_cell_note(struct fq_table_cell *cell, const char *text) {
     size_t n = strlen(cell->note);
     snprintf(cell->note + n, sizeof cell->note - n, "%s%s", n > 0 ? ", " : "", text);
 }
 
-static void put_estimate(struct fq_table_cell *cell, const struct fq_estimate *e) {
+void fq_cell_flags(struct fq_table_cell *cell, const struct fq_estimate *e) {
+    if (fq_has_flag(e->flags, "few-units"))
+        fq_cell_note(cell, "few units");
+    if (fq_has_flag(e->flags, "single-unit"))
+        fq_cell_note(cell, "one unit");
+    if (fq_has_flag(e->flags, "sample-maximum"))
+        fq_cell_note(cell, "maximum of the sample");
+}
+
+void fq_cell_estimate(struct fq_table_cell *cell, const struct fq_estimate *e) {
     if (e == NULL) {
         snprintf(cell->text, sizeof cell->text, "\u2013");
         return;
     }
     fq_table_estimate(cell, e->value, e->low, e->high);
-    if (fq_has_flag(e->flags, "few-units"))
-        note(cell, "few units");
-    if (fq_has_flag(e->flags, "single-unit"))
-        note(cell, "one unit");
-    if (fq_has_flag(e->flags, "sample-maximum"))
-        note(cell, "maximum of the sample");
+    fq_cell_flags(cell, e);
 }
 
 static void put_name(struct fq_table_row *row, const struct fq_subject *s) {
     snprintf(row->cell[0].text, sizeof row->cell[0].text, "%s", s->first->label);
     if (strcmp(s->first->role, "negative control") == 0)
-        note(&row->cell[0], "negative control");
+        fq_cell_note(&row->cell[0], "negative control");
     if (fq_has_flag(s->first->flags, "one-seed"))
-        note(&row->cell[0], "one seed");
+        fq_cell_note(&row->cell[0], "one seed");
     fq_print_exact(s->first->rate_bits, row->cell[1].text);
 }
 
 /* The metrics of a list that the scope has; metrics[32] ends with NULL. */
-static size_t present(const struct fq_estimates *e, const struct fq_scope *scope, const struct head *heads,
+static size_t present(const struct fq_estimates *e, const struct fq_scope *scope, const struct fq_metric_head *heads,
                       const char **metrics) {
     size_t n = 0;
-    for (const struct head *h = heads; h->metric != NULL && n < 31; h++)
+    for (const struct fq_metric_head *h = heads; h->metric != NULL && n < 31; h++)
         if (fq_scope_has(e, scope, h->metric))
             metrics[n++] = h->metric;
     metrics[n] = NULL;
@@ -141,13 +143,12 @@ static void add_units(char *units, size_t size, const char *more) {
     }
 }
 
-/* "Interval: 95 %, by resampling seed, layer and head; 3 seeds." from the rows that are shown. */
-static void describe_sampling(const struct fq_estimates *e, const struct fq_scope *scope, const struct head *heads,
-                              char *out, size_t size) {
+void fq_describe_sampling(const struct fq_estimates *e, const struct fq_scope *scope,
+                          const struct fq_metric_head *heads, char *out, size_t size) {
     size_t seeds_low = SIZE_MAX, seeds_high = 0;
     bool partial = false;
     char units[256] = "";
-    for (const struct head *h = heads; h->metric != NULL; h++)
+    for (const struct fq_metric_head *h = heads; h->metric != NULL; h++)
         for (size_t i = 0; i < e->n; i++) {
             const struct fq_estimate *row = &e->rows[i];
             if (strcmp(row->metric, h->metric) != 0 || strcmp(row->data, scope->data) != 0 ||
@@ -169,7 +170,7 @@ static void describe_sampling(const struct fq_estimates *e, const struct fq_scop
 }
 
 /* The equal rows of a scope, a heading for each rate class. */
-static int scope_table(const struct fq_estimates *e, const struct fq_scope *scope, const struct head *heads,
+static int scope_table(const struct fq_estimates *e, const struct fq_scope *scope, const struct fq_metric_head *heads,
                        enum fq_section section, const char *what, struct fq_tables *tables, struct fq_error *err) {
     const char *metrics[32];
     size_t n_metrics = present(e, scope, heads, metrics);
@@ -189,15 +190,15 @@ static int scope_table(const struct fq_estimates *e, const struct fq_scope *scop
     snprintf(id, sizeof id, "%s-%s", what, scope_name);
     snprintf(title, sizeof title, "%s: %s", scope_name,
              section == FQ_SECTION_MODEL ? "the model with a quantized cache" : "quality by rate class");
-    struct fq_table *t = add_table(tables, section, id, title, err);
+    struct fq_table *t = fq_tables_add(tables, section, id, title, err);
     int code = t == NULL ? err->code : FQ_OK;
     if (code == FQ_OK) {
-        describe_sampling(e, scope, heads, sampling, sizeof sampling);
+        fq_describe_sampling(e, scope, heads, sampling, sizeof sampling);
         snprintf(t->caption, sizeof t->caption,
                  "Rate: bits per coordinate from the bytes written, everything included. %s", sampling);
         fq_table_column(t, "method", "", false);
         fq_table_column(t, "rate", "bits/coord.", true);
-        for (const struct head *h = heads; h->metric != NULL; h++)
+        for (const struct fq_metric_head *h = heads; h->metric != NULL; h++)
             if (fq_scope_has(e, scope, h->metric) && t->n_columns < FQ_TABLE_COLUMNS)
                 fq_table_column(t, h->title, h->unit, true);
     }
@@ -217,7 +218,7 @@ static int scope_table(const struct fq_estimates *e, const struct fq_scope *scop
         }
         put_name(row, s);
         for (size_t m = 0; m < n_metrics && m + 2 < t->n_columns; m++)
-            put_estimate(&row->cell[m + 2], fq_estimate_of(e, scope, s, metrics[m]));
+            fq_cell_estimate(&row->cell[m + 2], fq_estimate_of(e, scope, s, metrics[m]));
     }
     free(subjects);
     return code;
@@ -225,9 +226,9 @@ static int scope_table(const struct fq_estimates *e, const struct fq_scope *scop
 
 /* One instance of a list of rows apart: a heading that names what differs, then one line per metric. */
 static int list_one(const struct fq_estimates *e, const struct fq_scope *scope, const struct fq_subject *s,
-                    const struct head *heads, struct fq_table *t, struct fq_error *err) {
+                    const struct fq_metric_head *heads, struct fq_table *t, struct fq_error *err) {
     FQ_TRY(fq_table_heading(t, err, "%s: differs in %s", s->first->label, s->field));
-    for (const struct head *h = heads; h->metric != NULL; h++) {
+    for (const struct fq_metric_head *h = heads; h->metric != NULL; h++) {
         const struct fq_estimate *value = fq_estimate_of(e, scope, s, h->metric);
         if (value == NULL)
             continue;
@@ -237,13 +238,13 @@ static int list_one(const struct fq_estimates *e, const struct fq_scope *scope, 
         snprintf(row->cell[0].text, sizeof row->cell[0].text, "%s", h->title);
         snprintf(row->cell[1].text, sizeof row->cell[1].text, "%s", h->unit);
         fq_print_exact(s->first->rate_bits, row->cell[2].text);
-        put_estimate(&row->cell[3], value);
+        fq_cell_estimate(&row->cell[3], value);
     }
     return FQ_OK;
 }
 
 /* The rows that the audit objects to, one below the other and not side by side. */
-static int list_apart(const struct fq_estimates *e, const struct fq_scope *scope, const struct head *heads,
+static int list_apart(const struct fq_estimates *e, const struct fq_scope *scope, const struct fq_metric_head *heads,
                       enum fq_section section, const char *what, struct fq_tables *tables, struct fq_error *err) {
     const char *metrics[32];
     if (present(e, scope, heads, metrics) == 0)
@@ -261,7 +262,7 @@ static int list_apart(const struct fq_estimates *e, const struct fq_scope *scope
         if (!subjects[i].unequal)
             continue;
         if (t == NULL) {
-            t = add_table(tables, section, id, title, err);
+            t = fq_tables_add(tables, section, id, title, err);
             if (t == NULL) {
                 code = err->code;
                 break;
@@ -316,12 +317,12 @@ static int speed_stage(const struct fq_estimates *e, const struct fq_scope *scop
         const struct fq_estimate *floor = fq_estimate_of(e, scope, s, floor_ns);
         put_name(row, s);
         size_t c = 2;
-        put_estimate(&row->cell[c], time);
+        fq_cell_estimate(&row->cell[c], time);
         if (fq_time_is_impossible(time, floor))
-            note(&row->cell[c], "below its floor: impossible");
-        put_estimate(&row->cell[c + 1], fq_estimate_of(e, scope, s, moved));
-        put_estimate(&row->cell[c + 2], floor);
-        put_estimate(&row->cell[c + 3], fq_estimate_of(e, scope, s, over));
+            fq_cell_note(&row->cell[c], "below its floor: impossible");
+        fq_cell_estimate(&row->cell[c + 1], fq_estimate_of(e, scope, s, moved));
+        fq_cell_estimate(&row->cell[c + 2], floor);
+        fq_cell_estimate(&row->cell[c + 3], fq_estimate_of(e, scope, s, over));
     }
     free(subjects);
     return code;
@@ -333,11 +334,11 @@ static int speed_table(const struct fq_estimates *e, const struct fq_scope *scop
     fq_scope_title(scope, scope_name, sizeof scope_name);
     snprintf(id, sizeof id, "speed-%s", scope_name);
     snprintf(title, sizeof title, "%s: time by stage", scope_name);
-    struct fq_table *t = add_table(tables, FQ_SECTION_SPEED, id, title, err);
+    struct fq_table *t = fq_tables_add(tables, FQ_SECTION_SPEED, id, title, err);
     if (t == NULL)
         return err->code;
     char sampling[512];
-    describe_sampling(e, scope, speed_heads, sampling, sizeof sampling);
+    fq_describe_sampling(e, scope, speed_heads, sampling, sizeof sampling);
     snprintf(t->caption, sizeof t->caption,
              "Median over blocks. Floor: the bytes that the stage must move over the read bandwidth of this machine, "
              "measured in the same process with as many threads; a time below it "
@@ -363,10 +364,10 @@ static int bytes_table(const struct fq_estimates *e, const struct fq_scope *scop
                        struct fq_tables *tables, struct fq_error *err) {
     const char *metrics[8];
     size_t n_metrics = 0;
-    for (const struct head *h = bytes_heads; h->metric != NULL; h++)
+    for (const struct fq_metric_head *h = bytes_heads; h->metric != NULL; h++)
         metrics[n_metrics++] = h->metric;
     metrics[n_metrics] = NULL;
-    struct fq_table *t = add_table(tables, FQ_SECTION_BYTES, "bytes", "Bytes by method", err);
+    struct fq_table *t = fq_tables_add(tables, FQ_SECTION_BYTES, "bytes", "Bytes by method", err);
     if (t == NULL)
         return err->code;
     snprintf(t->caption, sizeof t->caption,
@@ -374,7 +375,7 @@ static int bytes_table(const struct fq_estimates *e, const struct fq_scope *scop
              "(rotation, codebook) is stored once for the whole cache and is not part of the rate.");
     fq_table_column(t, "method", "", false);
     fq_table_column(t, "nominal", "bits/coord.", true);
-    for (const struct head *h = bytes_heads; h->metric != NULL; h++)
+    for (const struct fq_metric_head *h = bytes_heads; h->metric != NULL; h++)
         fq_table_column(t, h->title, h->unit, true);
     for (size_t k = 0; k < n_scopes; k++) {
         struct fq_subject *subjects;
@@ -392,7 +393,7 @@ static int bytes_table(const struct fq_estimates *e, const struct fq_scope *scop
             put_name(row, &subjects[i]);
             fq_print_exact(subjects[i].first->nominal_bits, row->cell[1].text);
             for (size_t m = 0; m < n_metrics; m++)
-                put_estimate(&row->cell[2 + m], fq_estimate_of(e, &scopes[k], &subjects[i], metrics[m]));
+                fq_cell_estimate(&row->cell[2 + m], fq_estimate_of(e, &scopes[k], &subjects[i], metrics[m]));
         }
         free(subjects);
         FQ_TRY(code);
@@ -413,9 +414,11 @@ int fq_tables_build(const struct fq_estimates *e, struct fq_tables *out, struct 
         bool model = strcmp(scopes[i].kind, "model") == 0, speed = strcmp(scopes[i].kind, "speed") == 0;
         enum fq_section section = speed ? FQ_SECTION_SPEED : model ? FQ_SECTION_MODEL : FQ_SECTION_QUALITY;
         const char *what = speed ? "speed" : model ? "model" : "quality";
-        const struct head *heads = speed ? speed_heads : model ? model_heads : quality_heads;
+        const struct fq_metric_head *heads = speed ? speed_heads : model ? model_heads : quality_heads;
         code =
             speed ? speed_table(e, &scopes[i], out, err) : scope_table(e, &scopes[i], heads, section, what, out, err);
+        if (code == FQ_OK && section == FQ_SECTION_QUALITY)
+            code = fq_matched_build(e, &scopes[i], out, err);
         if (code == FQ_OK)
             code = list_apart(e, &scopes[i], heads, section, what, out, err);
     }

@@ -1,4 +1,5 @@
-/* The tables of a report, built from estimates: quality of keys and values by rate class, the model, speed, bytes.
+/* The tables of a report, built from estimates: all methods at equal bits, quality of keys and values by rate class,
+ * the model, speed, bytes.
  *
  * Rows that stand in one table were equal in everything that their contract asks for. Rows that the audit found unequal
  * go into a table of their own behind it, with the field that differs. */
@@ -10,7 +11,7 @@
 
 #include <stddef.h>
 
-enum fq_section { FQ_SECTION_QUALITY, FQ_SECTION_MODEL, FQ_SECTION_SPEED, FQ_SECTION_BYTES };
+enum fq_section { FQ_SECTION_MATCHED, FQ_SECTION_QUALITY, FQ_SECTION_MODEL, FQ_SECTION_SPEED, FQ_SECTION_BYTES };
 
 struct fq_report_table {
     enum fq_section section;

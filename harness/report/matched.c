@@ -1,0 +1,204 @@
+/* Builds the table of all methods at equal bits. Rows that the audit found unequal are not in it, neither themselves
+ * nor as an end of an interpolation. Must not extrapolate, and must not hide that a number is interpolated. */
+#include "harness/report/matched.h"
+
+#include "harness/report/curves.h"
+#include "harness/report/number.h"
+#include "harness/report/tables_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double rates[] = {2, 3, 4};
+enum { RATES = sizeof rates / sizeof rates[0], FIRST_METRIC = 3 };
+
+/* Beyond this a method is no candidate for any of the rates, and a row that says so tells nobody anything. */
+static const double FARTHEST_BITS = 5.5;
+
+static const struct fq_metric_head heads[] = {
+    {"rel_mse", "relative MSE", ""},
+    {"ip_rmse_sqrtd_rho0", "IP error, RMSE \u00d7 \u221ad", "\u03c1 = 0"},
+    {"ip_slope_rho50", "IP slope", "\u03c1 = 0.5"},
+    {"ip_slope_rho100", "IP slope", "\u03c1 = 1"},
+    {"ip_slope", "IP slope", "real queries"},
+    {"ip_rel_rmse", "IP relative RMSE", "real queries"},
+    {"logit_rmse", "attention logit RMSE", ""},
+    {"softmax_kl", "softmax KL", "nats"},
+    {"topk_overlap_8", "top-8 overlap", ""},
+    {"output_rel_error", "attention output error", "relative"},
+    {NULL, NULL, NULL},
+};
+
+/* Slopes and overlaps go to a constant with the rate, errors to zero. */
+static bool is_error(const char *metric) {
+    return strncmp(metric, "ip_slope", 8) != 0 && strncmp(metric, "topk_", 5) != 0;
+}
+
+/* One row in the making. */
+struct row {
+    const struct fq_curve *curve;
+    struct fq_match match;
+    double sort; /* the first metric; infinite where there is no number */
+};
+
+static void metric_at(const struct fq_estimates *e, const struct fq_scope *scope, const struct fq_match *match,
+                      const char *metric, struct fq_interpolated *value, struct fq_table_cell *cell) {
+    const struct fq_estimate *a = match->low ? fq_estimate_of(e, scope, match->low, metric) : NULL;
+    const struct fq_estimate *b = match->high ? fq_estimate_of(e, scope, match->high, metric) : NULL;
+    *value = (struct fq_interpolated){NAN, NAN, NAN};
+    if (match->kind == FQ_MATCH_MEASURED && a)
+        *value = (struct fq_interpolated){a->value, a->low, a->high};
+    const bool between = match->kind == FQ_MATCH_INTERPOLATED && a && b;
+    if (between && !fq_interpolate(a, b, match->part, is_error(metric), value))
+        *value = (struct fq_interpolated){NAN, NAN, NAN};
+    if (!cell)
+        return;
+    if (match->kind == FQ_MATCH_MEASURED)
+        fq_cell_estimate(cell, a);
+    else if (between) {
+        fq_table_estimate(cell, value->value, value->low, value->high);
+        fq_cell_flags(cell, a);
+        if (strcmp(a->flags, b->flags) != 0)
+            fq_cell_flags(cell, b);
+    } else
+        fq_cell_estimate(cell, NULL);
+}
+
+static int by_value(const void *pa, const void *pb) {
+    const struct row *a = pa, *b = pb;
+    if (a->sort < b->sort || a->sort > b->sort)
+        return a->sort < b->sort ? -1 : 1;
+    return strcmp(a->curve->name, b->curve->name);
+}
+
+static double lowest(const struct fq_curve *c) {
+    return c->point[0]->first->rate_bits;
+}
+
+static double highest(const struct fq_curve *c) {
+    return c->point[c->n - 1]->first->rate_bits;
+}
+
+static void put_setting(const struct row *r, struct fq_table_row *out) {
+    const struct fq_estimate *first = r->curve->point[0]->first;
+    snprintf(out->cell[0].text, sizeof out->cell[0].text, "%s", r->curve->name);
+    if (strcmp(first->role, "negative control") == 0)
+        fq_cell_note(&out->cell[0], "negative control");
+    char low[FQ_NUMBER_SIZE], high[FQ_NUMBER_SIZE];
+    fq_print_exact(r->match.kind == FQ_MATCH_INTERPOLATED ? r->match.low->first->rate_bits : lowest(r->curve), low);
+    fq_print_exact(r->match.kind == FQ_MATCH_INTERPOLATED ? r->match.high->first->rate_bits : highest(r->curve), high);
+    struct fq_table_cell *how = &out->cell[1], *rate = &out->cell[2];
+    switch (r->match.kind) {
+    case FQ_MATCH_MEASURED:
+        snprintf(how->text, sizeof how->text, "measured");
+        fq_print_exact(r->match.low->first->rate_bits, rate->text);
+        break;
+    case FQ_MATCH_INTERPOLATED:
+        snprintf(how->text, sizeof how->text, "interpolated");
+        snprintf(rate->text, sizeof rate->text, "%s .. %s", low, high);
+        break;
+    case FQ_MATCH_NONE:
+        snprintf(how->text, sizeof how->text, "not reachable at this rate");
+        if (lowest(r->curve) < highest(r->curve))
+            snprintf(rate->text, sizeof rate->text, "%s .. %s", low, high);
+        else
+            snprintf(rate->text, sizeof rate->text, "%s", low);
+        break;
+    }
+}
+
+static int rate_rows(const struct fq_estimates *e, const struct fq_scope *scope, const struct fq_curves *curves,
+                     double rate, const char *const *metrics, struct row *rows, struct fq_table *t,
+                     struct fq_error *err) {
+    size_t n = 0;
+    for (size_t i = 0; i < curves->n; i++) {
+        const struct fq_curve *c = &curves->curve[i];
+        if (lowest(c) > FARTHEST_BITS)
+            continue;
+        struct row *r = &rows[n++];
+        struct fq_interpolated value;
+        *r = (struct row){.curve = c, .match = fq_curve_at(c, rate)};
+        metric_at(e, scope, &r->match, metrics[0], &value, NULL);
+        r->sort = isfinite(value.value) ? value.value : (double)INFINITY;
+    }
+    qsort(rows, n, sizeof *rows, by_value);
+    FQ_TRY(fq_table_heading(t, err, "%g bits per coordinate", rate));
+    for (size_t i = 0; i < n; i++) {
+        struct fq_table_row *row = fq_table_row(t, err);
+        if (row == NULL)
+            return err->code;
+        put_setting(&rows[i], row);
+        for (size_t m = 0; m + FIRST_METRIC < t->n_columns; m++) {
+            struct fq_interpolated value;
+            metric_at(e, scope, &rows[i].match, metrics[m], &value, &row->cell[m + FIRST_METRIC]);
+        }
+    }
+    return FQ_OK;
+}
+
+static size_t reaching(const struct fq_curves *curves) {
+    size_t n = 0;
+    for (size_t i = 0; i < curves->n; i++) {
+        bool reaches = false;
+        for (size_t k = 0; k < RATES; k++)
+            reaches = reaches || fq_curve_at(&curves->curve[i], rates[k]).kind != FQ_MATCH_NONE;
+        n += reaches;
+    }
+    return n;
+}
+
+static void put_caption(const struct fq_estimates *e, const struct fq_scope *scope, struct fq_table *t) {
+    char sampling[512];
+    fq_describe_sampling(e, scope, heads, sampling, sizeof sampling);
+    snprintf(t->caption, sizeof t->caption,
+             "Measured: a setting whose rate, from the bytes written with everything included, is within %.2f bit of "
+             "the one asked for. Interpolated: between the two nearest settings of the same method, whose rates are "
+             "given; errors by their logarithms, slopes and overlaps linearly; both intervals count, as if both "
+             "settings were wrong in the same direction, and the error of interpolating itself is not in them. Nothing "
+             "is extrapolated. Sorted by the first metric. %s",
+             FQ_MATCH_WINDOW, sampling);
+}
+
+int fq_matched_build(const struct fq_estimates *e, const struct fq_scope *scope, struct fq_tables *tables,
+                     struct fq_error *err) {
+    const char *metrics[sizeof heads / sizeof heads[0]];
+    size_t n_metrics = 0;
+    for (const struct fq_metric_head *h = heads; h->metric != NULL; h++)
+        if (fq_scope_has(e, scope, h->metric))
+            metrics[n_metrics++] = h->metric;
+    metrics[n_metrics] = NULL;
+    if (n_metrics == 0)
+        return FQ_OK;
+    struct fq_subject *subjects;
+    struct fq_curves curves = {0};
+    size_t n;
+    FQ_TRY(fq_subjects(e, scope, metrics, &subjects, &n, err));
+    int code = fq_curves_build(subjects, n, &curves, err);
+    struct row *rows = code == FQ_OK ? calloc(curves.n + 1, sizeof *rows) : NULL;
+    if (code == FQ_OK && rows == NULL)
+        code = fq_fail(err, FQ_USAGE, "out of memory for %zu rows: report on fewer results files at once", curves.n);
+    if (code == FQ_OK && reaching(&curves) >= 2) {
+        char scope_name[192], id[256], title[288];
+        fq_scope_title(scope, scope_name, sizeof scope_name);
+        snprintf(id, sizeof id, "matched-%s", scope_name);
+        snprintf(title, sizeof title, "%s: all methods at 2, 3 and 4 measured bits", scope_name);
+        struct fq_table *t = fq_tables_add(tables, FQ_SECTION_MATCHED, id, title, err);
+        code = t == NULL ? err->code : FQ_OK;
+        if (code == FQ_OK) {
+            put_caption(e, scope, t);
+            fq_table_column(t, "method", "", false);
+            fq_table_column(t, "from", "", false);
+            fq_table_column(t, "rate", "bits/coord.", true);
+            for (const struct fq_metric_head *h = heads; h->metric != NULL; h++)
+                if (fq_scope_has(e, scope, h->metric))
+                    fq_table_column(t, h->title, h->unit, true);
+        }
+        for (size_t k = 0; k < RATES && code == FQ_OK; k++)
+            code = rate_rows(e, scope, &curves, rates[k], metrics, rows, t, err);
+    }
+    free(rows);
+    fq_curves_free(&curves);
+    free(subjects);
+    return code;
+}
