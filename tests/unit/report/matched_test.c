@@ -157,7 +157,7 @@ static void table_says_where_a_number_is_from(void **state) {
     row = row_at(m, "2 bits", "beta");
     assert_string_equal(row->cell[1].text, "measured");
     assert_string_equal(row->cell[2].text, "2.1");
-    assert_string_equal(row->cell[3].text, "0.1000");
+    assert_string_equal(row->cell[3].text, "0.100");
     assert_string_equal(row->cell[4].text, "\u2013"); /* has no slope */
     row = row_at(m, "4 bits", "delta");
     assert_string_equal(row->cell[1].text, "not reachable at this rate");
