@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double rates[] = {2, 3, 4};
-enum { RATES = sizeof rates / sizeof rates[0], FIRST_METRIC = 3 };
+static const double whole[] = {2, 3, 4};
+enum { WHOLE = sizeof whole / sizeof whole[0], MOST_RATES = 2 * WHOLE, FIRST_METRIC = 3, COMMON_AT_LEAST = 3 };
 
 /* Beyond this a method is no candidate for any of the rates, and a row that says so tells nobody anything. */
 static const double FARTHEST_BITS = 5.5;
@@ -108,6 +108,39 @@ static void put_setting(const struct row *r, struct fq_table_row *out) {
     }
 }
 
+/* How many settings have this rate. */
+static size_t settings_at(const struct fq_curves *curves, double rate) {
+    size_t n = 0;
+    for (size_t i = 0; i < curves->n; i++)
+        for (size_t k = 0; k < curves->curve[i].n; k++)
+            n += fabs(curves->curve[i].point[k]->first->rate_bits - rate) < 1e-6;
+    return n;
+}
+
+/* The rates that are asked for: 2, 3 and 4, and behind each the rate above it that most settings have, if that is
+ * outside the window (a scalar per vector is a quarter of a bit at d = 64). There most rows are measured, and methods
+ * that have one setting only are seen beside the others. */
+static size_t rates_of(const struct fq_curves *curves, double out[MOST_RATES]) {
+    size_t n = 0;
+    for (size_t w = 0; w < WHOLE; w++) {
+        double common = 0;
+        size_t most = COMMON_AT_LEAST - 1;
+        out[n++] = whole[w];
+        for (size_t i = 0; i < curves->n; i++)
+            for (size_t k = 0; k < curves->curve[i].n; k++) {
+                const double rate = curves->curve[i].point[k]->first->rate_bits, above = rate - whole[w];
+                const size_t here = settings_at(curves, rate);
+                if (above > FQ_MATCH_WINDOW && above <= 0.5 && here > most) {
+                    most = here;
+                    common = rate;
+                }
+            }
+        if (common > 0)
+            out[n++] = common;
+    }
+    return n;
+}
+
 static int rate_rows(const struct fq_estimates *e, const struct fq_scope *scope, const struct fq_curves *curves,
                      double rate, const char *const *metrics, struct row *rows, struct fq_table *t,
                      struct fq_error *err) {
@@ -123,7 +156,8 @@ static int rate_rows(const struct fq_estimates *e, const struct fq_scope *scope,
         r->sort = isfinite(value.value) ? value.value : (double)INFINITY;
     }
     qsort(rows, n, sizeof *rows, by_value);
-    FQ_TRY(fq_table_heading(t, err, "%g bits per coordinate", rate));
+    FQ_TRY(fq_table_heading(t, err, "%g bits per coordinate%s", rate,
+                            rate > floor(rate) ? ", which most settings here have" : ""));
     for (size_t i = 0; i < n; i++) {
         struct fq_table_row *row = fq_table_row(t, err);
         if (row == NULL)
@@ -141,8 +175,8 @@ static size_t reaching(const struct fq_curves *curves) {
     size_t n = 0;
     for (size_t i = 0; i < curves->n; i++) {
         bool reaches = false;
-        for (size_t k = 0; k < RATES; k++)
-            reaches = reaches || fq_curve_at(&curves->curve[i], rates[k]).kind != FQ_MATCH_NONE;
+        for (size_t k = 0; k < WHOLE; k++)
+            reaches = reaches || fq_curve_at(&curves->curve[i], whole[k]).kind != FQ_MATCH_NONE;
         n += reaches;
     }
     return n;
@@ -194,7 +228,9 @@ int fq_matched_build(const struct fq_estimates *e, const struct fq_scope *scope,
                 if (fq_scope_has(e, scope, h->metric))
                     fq_table_column(t, h->title, h->unit, true);
         }
-        for (size_t k = 0; k < RATES && code == FQ_OK; k++)
+        double rates[MOST_RATES];
+        const size_t n_rates = rates_of(&curves, rates);
+        for (size_t k = 0; k < n_rates && code == FQ_OK; k++)
             code = rate_rows(e, scope, &curves, rates[k], metrics, rows, t, err);
     }
     free(rows);

@@ -172,6 +172,30 @@ static void table_says_where_a_number_is_from(void **state) {
     fq_estimates_free(&e);
 }
 
+/* At d = 64 one scalar of 16 bits makes 2 bits 2.25: where at least three settings have that rate, it is asked for too.
+ */
+static void the_common_rate_is_asked_for_as_well(void **state) {
+    (void)state;
+    struct fq_estimates e;
+    struct fq_tables t = {0};
+    struct fq_error err;
+    fill(&e);
+    add(&e, "single", 2.25, "rel_mse", 0.09, 0.001);
+    assert_int_equal(fq_tables_build(&e, &t, &err), 0);
+    assert_null(row_at(table_of(&t), "2.25 bits", "single"));
+    fq_tables_free(&t);
+    add(&e, "another", 2.25, "rel_mse", 0.08, 0.001);
+    assert_int_equal(fq_tables_build(&e, &t, &err), 0);
+    const struct fq_table *m = table_of(&t);
+    assert_string_equal(row_at(m, "2.25 bits per coordinate, which", "single")->cell[1].text, "measured");
+    assert_string_equal(row_at(m, "2.25 bits", "alpha scale=raw")->cell[1].text, "measured");
+    assert_string_equal(row_at(m, "2.25 bits", "beta")->cell[1].text, "interpolated");
+    assert_string_equal(row_at(m, "2 bits", "single")->cell[1].text, "not reachable at this rate");
+    assert_null(row_at(m, "3.25 bits", "alpha scale=raw"));
+    fq_tables_free(&t);
+    fq_estimates_free(&e);
+}
+
 /* What the audit objects to is no row and no end of an interpolation. */
 static void unequal_rows_count_for_nothing(void **state) {
     (void)state;
@@ -208,6 +232,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_that_cost_bits_make_a_curve),    cmocka_unit_test(measured_interpolated_or_not_at_all),
         cmocka_unit_test(interpolation_is_logarithmic_in_errors), cmocka_unit_test(table_says_where_a_number_is_from),
-        cmocka_unit_test(unequal_rows_count_for_nothing),         cmocka_unit_test(one_curve_alone_makes_no_table)};
+        cmocka_unit_test(the_common_rate_is_asked_for_as_well),   cmocka_unit_test(unequal_rows_count_for_nothing),
+        cmocka_unit_test(one_curve_alone_makes_no_table)};
     return cmocka_run_group_tests_name("matched", tests, NULL, NULL);
 }
