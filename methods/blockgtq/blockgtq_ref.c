@@ -156,7 +156,8 @@ struct parts {
 
 static struct parts parts_of(const struct gtq_layout *l, void *scratch) {
     double *sum = scratch;
-    float *y = (float *)(sum + l->dim);
+    void *behind = sum + l->dim;
+    float *y = behind;
     return (struct parts){.sum = sum, .y = y, .turned = y + l->dim};
 }
 

@@ -26,7 +26,8 @@ uint8_t *gtq_widths(const struct gtq_layout *l, void *shared) {
 
 const float *gtq_matrix(const struct gtq_layout *l, const void *shared, size_t group) {
     const struct gtq_state *state = shared;
-    return (const float *)((const uint8_t *)shared + l->rotation_at) + state->group[group].matrix;
+    const void *matrices = (const uint8_t *)shared + l->rotation_at;
+    return (const float *)matrices + state->group[group].matrix;
 }
 
 /* What is left of a unit of energy at this width. */
@@ -123,6 +124,7 @@ size_t gtq_train_scratch(const struct gtq_layout *l) {
 void gtq_train(const struct gtq_layout *l, const struct fq_streams *streams, size_t n, const float *x, void *shared,
                void *scratch) {
     struct gtq_state *state = shared;
+    void *matrices = (uint8_t *)shared + l->rotation_at;
     double *energy = scratch;
     uint8_t *trial = (uint8_t *)(energy + l->blocks);
     block_energies(l, n, x, energy);
@@ -131,7 +133,7 @@ void gtq_train(const struct gtq_layout *l, const struct fq_streams *streams, siz
     for (size_t g = 0; l->rotation == GTQ_HAAR && g < state->n_groups; g++) {
         /* Each width has a part of the stream of its own: groups must not share their draws. */
         const uint64_t first = (uint64_t)state->group[g].bits << 32;
-        float *m = (float *)((uint8_t *)shared + l->rotation_at) + state->group[g].matrix;
+        float *m = (float *)matrices + state->group[g].matrix;
         fq_dense_haar_at(streams->gaussian, streams->rotation, first, state->group[g].dim, m, scratch);
     }
 }

@@ -12,7 +12,8 @@ struct parts {
 
 static struct parts parts_of(const struct e8p_layout *l, void *scratch) {
     double *sum = scratch;
-    return (struct parts){.sum = sum, .c = (float *)(sum + l->work_dim)};
+    void *behind = sum + l->work_dim;
+    return (struct parts){.sum = sum, .c = behind};
 }
 
 static const struct e8p_table *table_of(const struct e8p_layout *l, const struct fq_call *call) {

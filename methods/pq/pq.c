@@ -93,7 +93,8 @@ static void setup(const struct fq_params *p, const struct fq_shape *shape, const
                   void *shared, void *scratch) {
     const struct pq_layout l = pq_layout_of(p, shape);
     fq_rotation_setup(l.rotation, l.rounds, l.dim, streams, shared, scratch);
-    float *codebook = (float *)((uint8_t *)shared + l.rotation_bytes);
+    void *behind = (uint8_t *)shared + l.rotation_bytes;
+    float *codebook = behind;
     for (size_t i = 0; i < l.codebook_bytes / sizeof *codebook; i++)
         codebook[i] = 0; /* until train() */
 }

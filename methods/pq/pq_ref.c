@@ -13,12 +13,14 @@ struct parts {
 
 static struct parts parts_of(const struct pq_layout *l, void *scratch) {
     double *sum = scratch;
-    float *y = (float *)(sum + l->work_dim);
+    void *behind = sum + l->work_dim;
+    float *y = behind;
     return (struct parts){.sum = sum, .y = y, .index = (uint8_t *)(y + l->work_dim)};
 }
 
 const float *pq_codebook(const struct pq_layout *l, const void *shared, size_t sub) {
-    return (const float *)((const uint8_t *)shared + l->rotation_bytes) + sub * l->levels * l->sub_dim;
+    const void *codebooks = (const uint8_t *)shared + l->rotation_bytes;
+    return (const float *)codebooks + sub * l->levels * l->sub_dim;
 }
 
 static void pq_rotate_ref(const struct fq_call *call, size_t n, const float *x, float *y) {

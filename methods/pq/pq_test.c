@@ -65,7 +65,8 @@ static void few_vectors_are_learnt_by_heart(void **state) {
     enum { N = 9, D = 8 };
     struct fixture f;
     float *x = fixture_gaussian(N, D, 8), xhat[N * D];
-    memcpy(x + D, x, D * sizeof *x);
+    for (size_t i = 0; i < D; i++)
+        x[D + i] = x[i]; /* a duplicate */
     fixture_open(&f, &fq_method_pq, "sub_dim=4 code_bits=6", D, FQ_KEY, 1);
     fixture_train(&f, N, x, 1);
     fixture_roundtrip(&f, N, x, xhat);

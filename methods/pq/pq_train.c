@@ -26,8 +26,10 @@ size_t pq_train_scratch(const struct pq_layout *l) {
 static struct work work_in(const struct pq_layout *l, void *scratch) {
     struct work w = {.distance = scratch};
     w.sum = w.distance + l->most_training;
-    w.count = (size_t *)(w.sum + l->levels * l->sub_dim);
-    w.y = (float *)(w.count + l->levels);
+    void *counts = w.sum + l->levels * l->sub_dim;
+    w.count = counts;
+    void *vectors = w.count + l->levels;
+    w.y = vectors;
     w.entry = (uint8_t *)(w.y + l->most_training * l->work_dim);
     return w;
 }
@@ -149,7 +151,8 @@ void pq_train(const struct pq_layout *l, const struct fq_streams *streams, size_
               void *scratch) {
     const struct work w = work_in(l, scratch);
     const size_t taken = n < l->most_training ? n : l->most_training;
-    float *codebook = (float *)((uint8_t *)shared + l->rotation_bytes);
+    void *behind = (uint8_t *)shared + l->rotation_bytes;
+    float *codebook = behind;
     for (size_t i = 0; i < taken; i++) {
         fq_rotation_apply(l->rotation, l->rounds, l->dim, shared, 1, x + i * n / taken * l->dim, w.y + i * l->work_dim);
         pq_normalise(l, w.y + i * l->work_dim);

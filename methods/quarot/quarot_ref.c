@@ -15,7 +15,8 @@ struct parts {
 
 static struct parts parts_of(const struct quarot_layout *l, void *scratch) {
     double *sum = scratch;
-    float *y = (float *)(sum + l->work_dim);
+    void *behind = sum + l->work_dim;
+    float *y = behind;
     return (struct parts){.sum = sum, .y = y, .code = (uint8_t *)(y + l->work_dim)};
 }
 
