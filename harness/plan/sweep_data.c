@@ -1,6 +1,7 @@
 /* The `data:` list of a sweep: which vectors, from where, in what shape.
  *
  * It must not open a file: whether the data are there is found when cells are planned. */
+#include "harness/base/sha256.h"
 #include "harness/plan/sweep_parts.h"
 
 #include "harness/data/dataset.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ROWS = 100000000 };
+enum { MAX_ROWS = 100000000, MAX_PART = 96, MAX_LIST = 256 };
 
 static const char *const kv_keys[] = {"kv", "tensors", "layers", "tokens", "metrics", "seeds_at_most"};
 static const char *const generate_keys[] = {"generate", "vectors", "dim", "seed", "metrics", "seeds_at_most"};
@@ -77,6 +78,20 @@ static int read_rows(struct fq_tree *tree, const yaml_node_t *node, const char *
     return 0;
 }
 
+/* "-layers-0+4+8", or a hash of the list when it is long: two choices of layers never share a name. */
+static void name_layers(const uint64_t *list, size_t n, char part[MAX_PART]) {
+    char all[MAX_LIST], hash[FQ_SHA256_HEX];
+    size_t used = 0;
+    for (size_t i = 0; i < n && used < sizeof all; i++)
+        used += (size_t)snprintf(all + used, sizeof all - used, "%s%llu", i ? "+" : "", (unsigned long long)list[i]);
+    if (used < MAX_PART / 2) {
+        snprintf(part, MAX_PART, "-layers-%s", all);
+        return;
+    }
+    fq_sha256(list, n * sizeof *list, hash);
+    snprintf(part, MAX_PART, "-%zu-layers-%.8s", n, hash);
+}
+
 static int read_kv(struct fq_tree *tree, const yaml_node_t *item, struct fq_sweep *sweep, struct fq_error *err) {
     struct fq_sweep_data d = {.source = FQ_SOURCE_KV, .key = true, .value = true, .line = fq_tree_line(item)};
     const yaml_node_t *tensors = fq_tree_get(tree, item, "tensors"), *layers = fq_tree_get(tree, item, "layers");
@@ -87,10 +102,10 @@ static int read_kv(struct fq_tree *tree, const yaml_node_t *item, struct fq_swee
         FQ_TRY(fq_sweep_read_tensors(tree, tensors, &d.key, &d.value, err));
     FQ_TRY(read_rows(tree, fq_tree_get(tree, item, "tokens"), "tokens", &d.rows, err));
     uint64_t *list = NULL;
-    char part[48] = "";
+    char part[MAX_PART] = "";
     if (layers) {
         FQ_TRY(fq_sweep_read_numbers(tree, layers, "layers", 0, 9999, &list, &d.n_layers, err));
-        snprintf(part, sizeof part, "-%zu-layers-from-%llu", d.n_layers, (unsigned long long)list[0]);
+        name_layers(list, d.n_layers, part);
     }
     if (d.rows) {
         const size_t used = strlen(part);
