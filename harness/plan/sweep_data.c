@@ -84,8 +84,8 @@ static void name_layers(const uint64_t *list, size_t n, char part[MAX_PART]) {
     size_t used = 0;
     for (size_t i = 0; i < n && used < sizeof all; i++)
         used += (size_t)snprintf(all + used, sizeof all - used, "%s%llu", i ? "+" : "", (unsigned long long)list[i]);
-    if (used < MAX_PART / 2) {
-        snprintf(part, MAX_PART, "-layers-%s", all);
+    if (used <= MAX_PART / 2) {
+        snprintf(part, MAX_PART, "-layers-%.*s", MAX_PART / 2, all);
         return;
     }
     fq_sha256(list, n * sizeof *list, hash);
