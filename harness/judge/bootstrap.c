@@ -26,6 +26,10 @@ int fq_statistic_parse(const char *name, enum fq_statistic *out, struct fq_error
                    name);
 }
 
+/* Below this many degrees of freedom the asymmetry of the resamples says which of two or three processes the median
+ * fell next to, and nothing about the distribution. */
+static const double SHAPELESS = 3.0;
+
 struct fq_bootstrap {
     struct fq_draws *draws;
 };
@@ -51,6 +55,11 @@ void fq_bootstrap_free(struct fq_bootstrap *b) {
 
 static bool is_quantile(enum fq_statistic s) {
     return s == FQ_MEDIAN || s == FQ_Q99 || s == FQ_Q999 || s == FQ_MAX;
+}
+
+/* One sample, whose statistic is the effect. */
+static bool is_single(enum fq_effect e) {
+    return e == FQ_EFFECT_VALUE || e == FQ_EFFECT_MAGNITUDE;
 }
 
 static double probability(enum fq_statistic s) {
@@ -107,7 +116,7 @@ static bool prepare(struct problem *p) {
     size_t cells = d->n_outer * d->n_units;
     p->column[0].value = d->x;
     p->column[1].value = d->y;
-    p->columns = p->effect == FQ_EFFECT_VALUE ? 1 : 2;
+    p->columns = is_single(p->effect) ? 1 : 2;
     if (is_quantile(p->statistic)) {
         p->current = malloc(d->n * sizeof *p->current);
         bool fine = p->current != NULL;
@@ -194,11 +203,11 @@ static double evaluate(struct problem *p, size_t k, const uint16_t *outer, const
     return finish(p->statistic, total / mass);
 }
 
-/* The effect on the scale that is resampled: logarithm for ratios. */
+/* The effect on the scale that is resampled: logarithm for ratios and magnitudes. */
 static double effect_of(struct problem *p, const uint16_t *outer, const uint16_t *unit) {
     double x = evaluate(p, 0, outer, unit);
-    if (p->effect == FQ_EFFECT_VALUE)
-        return x;
+    if (is_single(p->effect))
+        return p->effect == FQ_EFFECT_MAGNITUDE ? log(x) : x;
     double y = evaluate(p, 1, outer, unit);
     return p->effect == FQ_EFFECT_RATIO ? log(x / y) : x - y;
 }
@@ -241,11 +250,12 @@ static bool components(struct problem *p, struct fq_components *out) {
     if (psi == NULL)
         return false;
     double x = evaluate(p, 0, NULL, NULL);
-    double sx = p->effect == FQ_EFFECT_RATIO && !is_quantile(p->statistic) ? 1.0 / x : 1.0;
+    bool logarithm = p->effect == FQ_EFFECT_RATIO || p->effect == FQ_EFFECT_MAGNITUDE;
+    double sx = logarithm && !is_quantile(p->statistic) ? 1.0 / x : 1.0;
     add_influence(p, 0, x, sx, psi);
-    if (p->effect != FQ_EFFECT_VALUE) {
+    if (!is_single(p->effect)) {
         double y = evaluate(p, 1, NULL, NULL);
-        double sy = p->effect == FQ_EFFECT_RATIO && !is_quantile(p->statistic) ? 1.0 / y : 1.0;
+        double sy = logarithm && !is_quantile(p->statistic) ? 1.0 / y : 1.0;
         add_influence(p, 1, y, -sy, psi);
     }
     centre(psi, d->weight, d->n);
@@ -262,8 +272,9 @@ static double sorted_quantile(const double *x, size_t n, double p) {
 
 /* Fills the interval: the components give its width (2 t se), the replicates its asymmetry. The width of the replicates
  * themselves is not used, because three seeds have ten distinct resamples. */
-static void calibrate(const double *replicate, size_t n, double theta, double level, enum fq_statistic statistic,
+static void calibrate(const double *replicate, size_t n, double theta, double level, const struct problem *p,
                       const struct fq_components *c, struct fq_boot_result *out) {
+    enum fq_statistic statistic = p->statistic;
     double mean = 0.0, square = 0.0, tail = 0.5 * (1.0 - level);
     for (size_t r = 0; r < n; r++)
         mean += replicate[r] / (double)n;
@@ -282,6 +293,8 @@ static void calibrate(const double *replicate, size_t n, double theta, double le
     double stretch = 1.0;
     if (statistic != FQ_MAX && down + up > 0.0)
         stretch = 2.0 * out->se * fq_student_quantile(1.0 - tail, c->df) / (down + up);
+    if (p->effect == FQ_EFFECT_MAGNITUDE && statistic != FQ_MAX && c->df < SHAPELESS)
+        down = up = 0.5 * (down + up);
     out->low = theta - down * stretch;
     out->high = theta + up * stretch;
 }
@@ -319,28 +332,38 @@ static int resample(struct fq_bootstrap *boot, struct problem *p, double level, 
     else {
         fq_sort(replicate, kept);
         out->has_interval = true;
-        calibrate(replicate, kept, theta, level, p->statistic, &c, out);
+        calibrate(replicate, kept, theta, level, p, &c, out);
     }
     free(replicate);
     return code;
 }
 
+/* Can the statistic of these samples be zero or less? Then its logarithm is not what is nearly normal. */
+static bool is_above_zero(const struct fq_design *d, enum fq_statistic statistic) {
+    for (size_t i = 0; i < d->n; i++)
+        if (!(statistic == FQ_RMS ? d->x[i] != 0.0 : d->x[i] > 0.0))
+            return false;
+    return true;
+}
+
 int fq_bootstrap_run(struct fq_bootstrap *boot, const struct fq_design *design, enum fq_statistic statistic,
                      enum fq_effect effect, double level, struct fq_boot_result *out, struct fq_error *err) {
-    if (effect != FQ_EFFECT_VALUE && !design->paired)
+    if (!is_single(effect) && !design->paired)
         return fq_fail(err, FQ_FAILED, "a comparison needs paired samples");
+    bool magnitude = effect == FQ_EFFECT_MAGNITUDE || (effect == FQ_EFFECT_VALUE && statistic == FQ_RMS);
     /* exp_mean alone: the mean of the logarithms is what is nearly normal, and its exponential cannot be negative. */
-    bool exponential = effect == FQ_EFFECT_VALUE && statistic == FQ_EXP_MEAN;
+    bool exponential = is_single(effect) && statistic == FQ_EXP_MEAN;
+    if (effect == FQ_EFFECT_MAGNITUDE && (exponential || !is_above_zero(design, statistic)))
+        effect = FQ_EFFECT_VALUE;
     struct problem p = {.d = design, .statistic = exponential ? FQ_MEAN : statistic, .effect = effect};
     int code = prepare(&p) ? resample(boot, &p, level, out, err) : fq_fail(err, FQ_FAILED, "out of memory");
     release(&p);
-    if (code == 0 && statistic == FQ_RMS && effect == FQ_EFFECT_VALUE && out->low < 0.0)
-        out->low = 0.0; /* a root is not negative; the bound loses nothing by saying so */
-    if (code == 0 && (exponential || effect == FQ_EFFECT_RATIO)) {
+    if (code == 0 && (exponential || effect == FQ_EFFECT_RATIO || effect == FQ_EFFECT_MAGNITUDE)) {
         out->logarithm = true;
         out->value = exp(out->value);
         out->low = exp(out->low);
         out->high = exp(out->high);
-    }
+    } else if (code == 0 && magnitude && out->value >= 0.0 && out->low < 0.0)
+        out->low = 0.0; /* what cannot be negative loses nothing by saying so */
     return code;
 }

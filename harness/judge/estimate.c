@@ -11,6 +11,8 @@
 #include <string.h>
 
 static const double LEVEL = 0.95;
+static const double WIDEST = 10.0;   /* times: high over low beyond which there is nothing to be read off */
+static const double FEWEST_DF = 3.0; /* times: below, Student's quantile is all that the interval says */
 
 static void add_flag(struct fq_estimate *e, const char *flag) {
     size_t used = strlen(e->flags);
@@ -88,7 +90,19 @@ static struct fq_estimate *new_row(struct builder *b, const struct fq_group *g, 
 /* An interval from so few levels is what Student's quantile makes of them: wide, and no more than a hint. Blocks of
  * processes that do not differ count as units, which the degrees of freedom tell. */
 static bool rests_on_few(const struct fq_group *g, const struct fq_boot_result *r) {
-    return r->has_interval && r->seeds <= 2 && r->tops < 5 && (!g->timed || r->df < 4.0);
+    if (g->timed)
+        return r->has_interval && (r->df < FEWEST_DF || (r->seeds <= 2 && r->tops < 5 && r->df < 4.0));
+    return r->has_interval && r->seeds <= 2 && r->tops < 5;
+}
+
+/* May the quantity be below zero by its nature? Then its interval must be able to reach zero, even when the samples at
+ * hand all lie above it; everything else that is measured is a size: a time, an error, a count, a divergence. */
+static bool is_signed(const char *metric) {
+    static const char *const words[] = {"delta", "bias", "slope", "cosine", "correlation", "gain"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(metric, words[i]) != NULL)
+            return true;
+    return false;
 }
 
 static void summarise(struct builder *b, const struct fq_group *g, const struct fq_design *design,
@@ -101,7 +115,8 @@ static void summarise(struct builder *b, const struct fq_group *g, const struct 
         add_flag(e, "exact");
         return;
     }
-    if (design == NULL || fq_bootstrap_run(b->boot, design, statistic, FQ_EFFECT_VALUE, LEVEL, &r, &reason) != 0) {
+    enum fq_effect effect = is_signed(fq_group_series(g)->metric) ? FQ_EFFECT_VALUE : FQ_EFFECT_MAGNITUDE;
+    if (design == NULL || fq_bootstrap_run(b->boot, design, statistic, effect, LEVEL, &r, &reason) != 0) {
         add_flag(e, "not-finite");
         return;
     }
@@ -113,6 +128,8 @@ static void summarise(struct builder *b, const struct fq_group *g, const struct 
         add_flag(e, "single-unit");
     if (rests_on_few(g, &r))
         add_flag(e, "few-units");
+    if (g->timed && r.has_interval && r.logarithm && r.high > WIDEST * r.low)
+        add_flag(e, "too-wide");
     if (statistic == FQ_MAX)
         add_flag(e, "sample-maximum");
 }

@@ -21,7 +21,8 @@ struct fq_estimate {
     size_t n;                /* samples */
     size_t seed_count;
     char resampled[48]; /* what was resampled: "seed, layer and head" */
-    char flags[96];     /* verdict_flags: comma list: one-seed, few-units, single-unit, unfair:FIELD, partial, ... */
+    char flags[96]; /* verdict_flags: comma list: one-seed, few-units, single-unit, too-wide, unfair:FIELD, partial, ...
+                     */
 };
 
 struct fq_estimates {

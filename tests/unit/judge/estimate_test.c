@@ -181,6 +181,37 @@ static void speed(void **state) {
     fq_results_free(&r);
 }
 
+/* Two processes that saw two different machines: the row stays, above zero, and says that nothing is to be read off it.
+ * A signed quantity whose few samples happen to be positive may still be negative. */
+static void disturbed_times(void **state) {
+    (void)state;
+    struct fq_results r = {0};
+    for (int process = 0; process < 2; process++)
+        for (int block = 0; block < 5; block++) {
+            double slow = (process ? 9000.0 : 600.0) + 10.0 * block, even = 600.0 + 10.0 * block;
+            struct fq_cell *cell = put_cell(&r, "speed", "alpha", "bits=2", 1, process, block, 0);
+            put_series(cell, "ns_rotate", "ns/vector", "median", &slow, 1);
+            put_series(cell, "ns_encode", "ns/vector", "median", &even, 1);
+        }
+    const double delta[3] = {0.01, 0.5, 0.02};
+    struct fq_cell *model = put_cell(&r, "model", "alpha", "bits=2", 1, 0, 0, 0);
+    put_series(model, "delta_log_ppl", "nats", "mean", delta, 3);
+    put_series(model, "kl", "nats", "mean", delta, 3);
+    r.planned = r.n_cells;
+    struct fq_estimates e;
+    estimate(&r, &e);
+    const struct fq_estimate *slow = find(&e, "alpha", "ns_rotate", 0), *even = find(&e, "alpha", "ns_encode", 0);
+    assert_string_equal(slow->flags, "few-units,too-wide");
+    assert_true(slow->low > 0.0 && slow->low < 600.0 && slow->high > 9000.0 && isfinite(slow->high));
+    assert_null(strstr(even->flags, "too-wide"));
+    assert_true(even->low > 590.0 && even->high < 650.0);
+    assert_true(find(&e, "alpha", "delta_log_ppl", 0)->low < 0.0);
+    assert_true(find(&e, "alpha", "kl", 0)->low > 0.0);
+    assert_null(strstr(find(&e, "alpha", "kl", 0)->flags, "too-wide")); /* that is for times */
+    fq_estimates_free(&e);
+    fq_results_free(&r);
+}
+
 /* Pairing is by identity: a missing unit of one side leaves the pair out and shifts nothing. */
 static void pairs_by_label(void **state) {
     (void)state;
@@ -230,6 +261,7 @@ int main(void) {
         cmocka_unit_test(a_shared_cell_counts_once),
         cmocka_unit_test(few_units),
         cmocka_unit_test(speed),
+        cmocka_unit_test(disturbed_times),
         cmocka_unit_test(pairs_by_label),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
