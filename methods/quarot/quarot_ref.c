@@ -29,13 +29,16 @@ static void quarot_prepare_ref(const struct fq_call *call, size_t n, const float
     quarot_rotate_ref(call, n, q, prepared);
 }
 
-/* y[group] -> codes, scale and zero point of group g. false: the scale overflows fp16. */
+/* y[group] -> codes, scale and zero point of group g. false: the scale overflows fp16,
+ * or the rotation did. */
 static bool encode_group(const struct quarot_layout *l, const float *y, size_t g, uint8_t *code, uint8_t *record) {
     uint8_t *scale_bytes = record + l->code_bytes + g * QUAROT_SCALE_BYTES;
     uint8_t *zero_byte = record + l->code_bytes + l->groups * QUAROT_SCALE_BYTES + g;
     const double half = ldexp(1, l->bits - 1), top = l->asymmetric ? 2 * half - 1 : half - 1;
     double low = 0, high = 0;
     for (size_t j = 0; j < l->group; j++) {
+        if (!isfinite(y[j])) /* the rotation overflowed; a difference of infinities would pass fmin and fmax unseen */
+            return false;
         low = fmin(low, (double)y[j]);
         high = fmax(high, (double)y[j]);
     }

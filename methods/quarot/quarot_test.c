@@ -120,6 +120,25 @@ static void hadamard_without_signs_keeps_the_mean_only(void **state) {
     assert_true(mse[1] > 0.005 && mse[1] < 0.02);
 }
 
+/* Infinity minus infinity, as a rotation that overflowed leaves it, is no zero. */
+static void what_overflowed_is_refused(void **state) {
+    (void)state;
+    enum { D = 64 };
+    static const char *const params[] = {"rotation=none range=symmetric", "rotation=none range=asymmetric"};
+    for (size_t p = 0; p < 2; p++) {
+        struct fixture f;
+        size_t encoded;
+        float *x = fixture_gaussian(2, D, 6);
+        fixture_open(&f, &fq_method_quarot, params[p], D, FQ_KEY, 2);
+        for (size_t i = 0; i < D; i++)
+            x[D + i] = NAN;
+        free(fixture_encode(&f, 2, x, &encoded));
+        assert_int_equal(encoded, 1);
+        free(x);
+        fixture_close(&f);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_answers_match),
@@ -130,6 +149,7 @@ int main(void) {
         cmocka_unit_test(combinations_are_refused),
         cmocka_unit_test(zero_is_on_the_grid),
         cmocka_unit_test(hadamard_without_signs_keeps_the_mean_only),
+        cmocka_unit_test(what_overflowed_is_refused),
     };
     return cmocka_run_group_tests_name("quarot", tests, NULL, NULL);
 }
