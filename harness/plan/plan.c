@@ -151,7 +151,11 @@ static int note_missing(struct fq_plan *plan, const struct fq_planned *p, struct
     const struct fq_sweep_data *d = &plan->sweep->data[p->source];
     const unsigned missing = at->metrics & d->metrics & CODEC_METRICS & ~fq_plan_metrics(plan, p);
     const char *tensor = plan->data[p->source].kind != FQ_DATA_KV ? "vectors" : p->tensor == FQ_KEY ? "keys" : "values";
-    if (missing & FQ_METRIC_ATTENTION)
+    const bool queries = plan->data[p->source].kind == FQ_DATA_KV && plan->data[p->source].has_query;
+    if ((missing & FQ_METRIC_ATTENTION) && queries && p->tensor == FQ_VALUE && !at->method->kernels[FQ_REF]->decode)
+        FQ_TRY(note(plan, err, "attention on the values of %s: not planned, %s decodes nothing", d->name,
+                    at->method->name));
+    else if (missing & FQ_METRIC_ATTENTION)
         FQ_TRY(note(plan, err, "attention on %s: not planned, it needs a KV set with queries", d->name));
     if (missing & FQ_METRIC_INNER_PRODUCT)
         FQ_TRY(
@@ -366,8 +370,11 @@ unsigned fq_plan_metrics(const struct fq_plan *plan, const struct fq_planned *ce
         metrics &= ~(unsigned)FQ_METRIC_ATTENTION;
     if (kv && (cell->tensor == FQ_VALUE || !info->has_query)) /* queries meet keys, never values */
         metrics &= ~(unsigned)FQ_METRIC_INNER_PRODUCT;
-    if (!s->instances[cell->instance].method->kernels[FQ_REF]->decode)
+    if (!s->instances[cell->instance].method->kernels[FQ_REF]->decode) {
         metrics &= ~(unsigned)FQ_METRIC_DISTORTION;
+        if (cell->tensor == FQ_VALUE) /* a sum of values is a sum of what was decoded */
+            metrics &= ~(unsigned)FQ_METRIC_ATTENTION;
+    }
     return metrics;
 }
 
