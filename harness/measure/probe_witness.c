@@ -77,7 +77,7 @@ static void keep(struct fq_witness *w, const struct fq_codec *codec, const float
     w->records = copy_of(codec->records, codec->n_groups * codec->footprint.record_bytes);
     w->shared = copy_of(codec->shared, codec->footprint.shared_bytes);
     w->x = copy_of(x, w->n * dim * sizeof *x);
-    w->decoded = malloc(w->n * dim * sizeof *w->decoded);
+    w->decoded = malloc((w->n * dim + 1) * sizeof *w->decoded);
     w->query = malloc(dim * sizeof *w->query);
     w->scores = calloc(w->n, sizeof *w->scores);
     w->lacked_memory = w->records == NULL || w->shared == NULL || w->x == NULL || w->decoded == NULL ||
