@@ -13,7 +13,7 @@ include mk/flags.mk mk/detect.mk mk/rules.mk
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-setup: ## Debian packages, libllama, the default model and corpora; does nothing when all is there
+setup: ## Debian packages, libllama, the default model and corpus; does nothing when all is there (WikiText-2: scripts/setup.sh wikitext)
 	$(Q)scripts/setup.sh
 
 all: $(BIN) ## build build/fairquant
@@ -71,12 +71,17 @@ report: all ## make the report of the last reproduce run again
 format: ## clang-format 14 over every source
 	$(Q)git ls-files '*.c' '*.h' '*.cu' | xargs clang-format-14 -i
 
-install: all ## program, header, configurations and plot scripts under PREFIX (DESTDIR is respected)
+install: all ## program, libllama, header, configurations and plot scripts under PREFIX (DESTDIR is respected)
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/harness $(DESTDIR)$(PREFIX)/share/fairquant/datasets
 	$(Q)install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/fairquant
 	$(Q)install -m 644 harness/method.h $(DESTDIR)$(PREFIX)/include/harness/
 	$(Q)cp -r configs plots docs $(DESTDIR)$(PREFIX)/share/fairquant/
 	$(Q)install -m 644 datasets/manifest.yaml $(DESTDIR)$(PREFIX)/share/fairquant/datasets/
+ifneq ($(wildcard $(FQ_LLAMA_DIR)/lib/libllama.so),)
+	$(Q)install -d $(DESTDIR)$(PREFIX)/lib/fairquant
+	$(Q)cp -P $(FQ_LLAMA_DIR)/lib/libllama*.so* $(FQ_LLAMA_DIR)/lib/libggml*.so* $(DESTDIR)$(PREFIX)/lib/fairquant/
+	$(Q)install -m 644 $(FQ_LLAMA_DIR)/LICENSE $(DESTDIR)$(PREFIX)/lib/fairquant/LICENSE.llama.cpp
+endif
 
 clean: ## remove what was built (not what was fetched)
 	$(Q)rm -rf build build-san

@@ -19,7 +19,8 @@ static const struct verb verbs[] = {
     {"list", "methods, claims, contracts, models, backends: what is here", fq_verb_list},
     {"verify", "conformance: theory gates, known answers, invariants of every method", fq_verb_verify},
     {"capture", "run a model over a text and keep its keys, values and queries", fq_verb_capture},
-    {"plan", "cells, order, bytes and estimated time of a sweep; runs nothing", fq_verb_plan},
+    {"plan", "cells, order, bytes and estimated time of a sweep (encodes a few vectors for it); runs no cell",
+     fq_verb_plan},
     {"run", "run a sweep into a results file; every finished cell survives a kill", fq_verb_run},
     {"merge", "join the results of shards", fq_verb_merge},
     {"audit", "was the comparison fair? each unequal field by name", fq_verb_audit},
@@ -37,6 +38,12 @@ static void print_help(void) {
     for (size_t i = 0; i < N_VERBS; i++)
         printf("  %-9s %s\n", verbs[i].name, verbs[i].what);
     printf(
+        "\nEnvironment:\n"
+        "  FQ_DATA    folder of models, corpora and captured sets (default: datasets/files of the project)\n"
+        "  FQ_MIRROR  a second folder in which they are looked for\n"
+        "  FQ_HOME    folder of configs/ and datasets/manifest.yaml (default: the working directory, else the "
+        "program's)\n"
+        "  FQ_OWN_LLAMA=1  for `make setup`: build the pinned libllama although the system has one\n"
         "\n`fairquant VERB --help` explains one. Exit status: 0 fine; 1 a cell failed, a comparison was unfair, a gate "
         "was missed; 2 usage or input.\n");
 }

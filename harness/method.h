@@ -162,7 +162,8 @@ struct fq_method {
     enum fq_role role;
     const char *paper;        /* author, year, arXiv number, algorithm */
     const char *summary;      /* one sentence */
-    const char *bits_formula; /* "b + 16/d", in bits per coordinate, everything included */
+    const char *bits_formula; /* "b + 16/d", in bits per coordinate, everything included; evaluated against the
+                                 footprint by tests/cli/bits_formula.py, which says how one is written */
     const struct fq_param_spec *params;
     size_t n_params;
     bool data_oblivious; /* false: needs train() on a training split */

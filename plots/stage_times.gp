@@ -1,4 +1,4 @@
-# Time per vector by stage, grouped by method, with intervals; the floor that the bytes moved set, as a black bar.
+# Time per vector (prepare: per query, score: per pair) by stage, grouped by method, with intervals; the floor that the bytes moved set, as a black bar.
 data = ARG1
 out = ARG2
 kind = ARG3
@@ -23,7 +23,7 @@ stats data using (strlen(strcol("label"))) name "length" nooutput
 
 label_in = 0.3 + 0.042 * length_max
 width_in = 1.3 + 0.042 * length_max + 0.14 * slots * (stages + 1)
-width_in = width_in < 6.4 ? 6.4 : width_in > 11 ? 11 : width_in
+width_in = width_in < 9.2 ? 9.2 : width_in > 11 ? 11 : width_in
 panel_in = 2.3 + label_in
 legend_in = 0.35
 height_in = panels * panel_in + legend_in
@@ -46,7 +46,7 @@ set format y "10^{%L}"
 set mytics 10
 set yrange [bottom:top]
 set xrange [0.4:slots + 0.6]
-set ylabel "time per vector (ns)"
+set ylabel "ns per vector, query or pair"
 set xtics rotate by -35 noenhanced scale 0 ("" 0)
 # A tic label is a format to gnuplot: a per cent sign in a name has to be doubled.
 do for [i = 1:slots] {

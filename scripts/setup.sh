@@ -16,7 +16,7 @@ readonly BUILD_PACKAGES="build-essential pkg-config cmake ninja-build python3 py
 readonly CHECK_PACKAGES="clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev cppcheck valgrind"
 readonly FILES=${FQ_DATA:-datasets/files}
 
-say() { printf '  %-10s %s\n' "$1" "$2" >&2; }
+say() { printf '  %-12s %s\n' "$1" "$2" >&2; }
 die() { printf 'setup: %s\n' "$1" >&2; exit 2; }
 
 work=
@@ -38,7 +38,7 @@ need_space() { # folder, MiB, what for
 check_sha() { # file, expected, what to say if it differs
     local found
     found=$(sha256sum "$1" | cut -d' ' -f1)
-    [ "$found" = "$2" ] || die "$3 has SHA-256 $found, expected $2: remove it and run this again; if it stays so, the source has changed"
+    [ "$found" = "$2" ] || die "wrong hash: $3: expected SHA-256 $2, found $found; remove it if it is there and run this again; if it stays so, its source has changed"
 }
 
 manifest() { # name, key: one value of datasets/manifest.yaml
@@ -52,7 +52,7 @@ as_root() { # runs a command as root, or says the line to type
     elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
         sudo "$@"
     else
-        die "packages are missing and this user is not root; run this line, then this script again: sudo apt-get install -y --no-install-recommends $missing"
+        die "missing: $missing; this user is not root, so type this line, then run this script again: sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends $missing'"
     fi
 }
 
@@ -68,11 +68,24 @@ packages() { # list
         return
     fi
     command -v apt-get >/dev/null || die "these packages are missing and this is no Debian system: $missing; install their equivalents"
-    say packages "installing: $missing"
+    say packages "missing: $missing"
     as_root apt-get -qq update >&2 || die "apt-get update failed: check the network and /etc/apt/sources.list"
     # shellcheck disable=SC2086
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null ||
         die "apt-get could not install: $missing"
+}
+
+# pip's last line speaks of a version that was not found even when nothing was reached; the line that tells is an earlier one.
+why_pip_failed() { # package, log
+    local line
+    line=$(sed -n "s/.*connection broken by '\(.*\)': .*/\1/p; s/.*\(HTTP error [0-9].*\)/\1/p" "$2" | sed 's/.*>: //; s/^[A-Za-z]*(.//' | tail -n 1)
+    if [ -n "$line" ]; then
+        printf "the Python package index could not be reached for %s (%s): check the network or the proxy" "$1" "${line%%\'*}"
+    elif grep -q 'from versions: none' "$2"; then
+        printf 'the Python package index could not be reached, or it does not have %s: check the network or the proxy' "$1"
+    else
+        printf 'could not fetch %s from the Python package index (%s)' "$1" "$(tail -n 1 "$2")"
+    fi
 }
 
 # pip as a plain downloader: data and source packages are unpacked, never imported.
@@ -81,7 +94,12 @@ fetch_pip() { # folder, package==version, extra arguments
     shift 2
     python3 -m pip --version >/dev/null 2>&1 || die "python3 has no pip module: apt-get install python3-pip"
     python3 -m pip download -q --disable-pip-version-check --no-deps -d "$into" "$@" "$what" >"$into/pip.log" 2>&1 ||
-        die "could not fetch $what from the Python package index ($(tail -n 1 "$into/pip.log")): check the network, or $hint"
+        die "$(why_pip_failed "$what" "$into/pip.log"); or $hint"
+}
+
+llama_failed() {
+    cp "$work/build.log" .deps/llama-build.log
+    die "libllama did not build; the log is .deps/llama-build.log; everything else still works without it"
 }
 
 llama() {
@@ -98,21 +116,19 @@ llama() {
     local sdist=.deps/${LLAMA_PACKAGE//-/_}-$LLAMA_VERSION.tar.gz
     if [ ! -f "$sdist" ]; then
         say libllama "fetching the pinned source (77 MB)"
-        hint="put the file ${sdist#.deps/} into .deps/"
+        hint="get the source package (sdist) of $LLAMA_PACKAGE $LLAMA_VERSION elsewhere and put it there as $PWD/$sdist (SHA-256 $LLAMA_SHA256)"
         fetch_pip "$work" "$LLAMA_PACKAGE==$LLAMA_VERSION" --no-binary :all:
         mv "$work/${sdist#.deps/}" "$sdist"
     fi
-    check_sha "$sdist" "$LLAMA_SHA256" "$sdist"
+    check_sha "$sdist" "$LLAMA_SHA256" "$sdist (source of $LLAMA_PACKAGE $LLAMA_VERSION)"
     say libllama "building (about two to three minutes on two cores)"
     tar -xzf "$sdist" -C "$work" --strip-components=2 "${LLAMA_PACKAGE//-/_}-$LLAMA_VERSION/vendor/llama.cpp"
     # AVX2 and no more, so that the full-precision perplexity is the same on every machine; no OpenMP, so that its threads are not our pool's.
+    # shellcheck disable=SC2016 # $ORIGIN is for the loader
     cmake -S "$work/llama.cpp" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DGGML_NATIVE=OFF -DGGML_OPENMP=OFF \
         -DGGML_CCACHE=OFF -DLLAMA_BUILD_COMMON=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
-        -DLLAMA_BUILD_SERVER=OFF -DLLAMA_CURL=OFF -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON '-DCMAKE_INSTALL_RPATH=$ORIGIN' >"$work/build.log" 2>&1 &&
-        cmake --build "$work/build" --target llama >>"$work/build.log" 2>&1 || {
-        cp "$work/build.log" .deps/llama-build.log
-        die "libllama did not build; the log is .deps/llama-build.log; everything else still works without it"
-    }
+        -DLLAMA_BUILD_SERVER=OFF -DLLAMA_CURL=OFF -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON '-DCMAKE_INSTALL_RPATH=$ORIGIN' >"$work/build.log" 2>&1 || llama_failed
+    cmake --build "$work/build" --target llama >>"$work/build.log" 2>&1 || llama_failed
     mkdir -p "$work/llama/include" "$work/llama/lib"
     cp "$work"/llama.cpp/include/*.h "$work"/llama.cpp/ggml/include/*.h "$work/llama/include/"
     cp -a "$work"/build/bin/lib*.so* "$work/llama/lib/"
@@ -128,7 +144,7 @@ have() { # name of a manifest entry: present with the right hash?
     local file
     file=$FILES/$(manifest "$1" file)
     [ -f "$file" ] || return 1
-    check_sha "$file" "$(manifest "$1" sha256)" "$file"
+    check_sha "$file" "$(manifest "$1" sha256)" "$file ($1)"
     say "$1" "present"
 }
 
@@ -137,10 +153,10 @@ model() {
     need_space "$FILES" 300 "the model"
     scratch "$FILES"
     say smollm2-135m "fetching (93 MB)"
-    hint="put the file $(manifest smollm2-135m file) into $FILES/"
+    hint="get the package $(manifest smollm2-135m package) elsewhere and put the GGUF file in it there as $FILES/$(manifest smollm2-135m file) (SHA-256 $(manifest smollm2-135m sha256))"
     fetch_pip "$work" "$(manifest smollm2-135m package)"
     unzip -q -j "$work"/*.whl '*.gguf' -d "$work/gguf" || die "the model's package holds no GGUF file"
-    check_sha "$work"/gguf/*.gguf "$(manifest smollm2-135m sha256)" "the model as fetched"
+    check_sha "$work"/gguf/*.gguf "$(manifest smollm2-135m sha256)" "the model in the package $(manifest smollm2-135m package), as fetched"
     mv "$work"/gguf/*.gguf "$FILES/$(manifest smollm2-135m file)"
     drop_scratch
     say smollm2-135m "in place"
@@ -155,10 +171,10 @@ corpus() {
     package=$(manifest jargon package)
     (cd "$work" && chmod 777 . && apt-get -qq download "$package" >apt.log 2>&1) ||
         { apt-get -qq update >/dev/null 2>&1 && (cd "$work" && apt-get -qq download "$package" >apt.log 2>&1); } ||
-        die "could not fetch the Debian package $package ($(tail -n 1 "$work/apt.log")): check the network, or put jargon.txt into $FILES/"
+        die "could not fetch the Debian package $package ($(tail -n 1 "$work/apt.log")): check the network and /etc/apt/sources.list, or unpack /usr/share/doc/jargon-text/jargon.txt.gz of that package elsewhere and put it there as $FILES/$(manifest jargon file) (SHA-256 $(manifest jargon sha256))"
     dpkg-deb -x "$work"/*.deb "$work/deb"
     gzip -dc "$(find "$work/deb" -name jargon.txt.gz)" >"$work/jargon.txt"
-    check_sha "$work/jargon.txt" "$(manifest jargon sha256)" "the corpus as fetched"
+    check_sha "$work/jargon.txt" "$(manifest jargon sha256)" "the corpus in the Debian package $package, as fetched"
     mv "$work/jargon.txt" "$FILES/$(manifest jargon file)"
     drop_scratch
     say jargon "in place"
@@ -177,9 +193,9 @@ wikitext() {
     scratch "$FILES"
     say wikitext-2 "fetching from $url"
     python3 -c 'import sys, urllib.request; urllib.request.urlretrieve(sys.argv[1], sys.argv[2])' "$url" "$work/archive.zip" 2>/dev/null ||
-        die "could not reach $url: put the file $file (SHA-256 $(manifest wikitext-2 sha256)) into $FILES/, or name its folder in FQ_MIRROR"
+        die "could not reach $url: check the network, or get wiki.test.raw of wikitext-2-raw-v1 elsewhere and put it there as $FILES/$file (SHA-256 $(manifest wikitext-2 sha256)), or set FQ_MIRROR to the folder that holds $file"
     unzip -q -j "$work/archive.zip" '*wiki.test.raw' -d "$work" || die "the archive at $url holds no wiki.test.raw"
-    check_sha "$work/wiki.test.raw" "$(manifest wikitext-2 sha256)" "wiki.test.raw as fetched"
+    check_sha "$work/wiki.test.raw" "$(manifest wikitext-2 sha256)" "wiki.test.raw of $url, as fetched"
     mkdir -p "$FILES/$(dirname "$file")"
     mv "$work/wiki.test.raw" "$FILES/$file"
     drop_scratch

@@ -91,6 +91,9 @@ int fq_check_writable(const char *path, struct fq_error *err) {
     char trial[4200];
     fq_temporary_name(path, trial, sizeof trial);
     int fd = open(trial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == ENOENT) /* the directory is there, but not one for files: /proc, /sys */
+        return fq_fail(err, FQ_USAGE, "cannot write '%s': no file can be made in '%s'; choose another place", path,
+                       directory);
     if (fd < 0)
         return errno == EEXIST ? FQ_OK : cannot_write(path, errno, err);
     (void)close(fd);

@@ -248,7 +248,9 @@ static int locate(const struct fq_manifest_entry *e, char *path, size_t size, st
             return FQ_OK;
     }
     join(path, size, folder, e->file);
-    return fq_fail(err, FQ_USAGE, "the %s '%s' is not there: expected the file '%s'%s%s%s; to get it: %s",
+    return fq_fail(err, FQ_USAGE,
+                   "the %s '%s' is not there: expected the file '%s'%s%s%s; to get it: %s, or set "
+                   "FQ_DATA to the folder that holds it",
                    strcmp(e->kind, "kv") == 0 ? "captured set" : e->kind, e->name, path,
                    mirror != NULL && mirror[0] != '\0' ? " or the same in FQ_MIRROR = '" : "",
                    mirror != NULL ? mirror : "", mirror != NULL && mirror[0] != '\0' ? "'" : "", e->obtain);

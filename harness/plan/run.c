@@ -65,25 +65,33 @@ static int same_sweep(const struct run *r, const char *path, const char *sha256,
                    path, sha256, r->plan->sweep->path, r->plan->sweep->sha256);
 }
 
+int fq_run_check_output(const struct fq_run_options *options, struct fq_error *err) {
+    char journal[4096];
+    FQ_TRY(fq_check_replaceable(options->out, err));
+    FQ_TRY(fq_journal_name(options->out, journal, sizeof journal, err));
+    if (options->resume)
+        return 0;
+    if (access(options->out, F_OK) == 0)
+        return fq_fail(err, FQ_USAGE,
+                       "'%s' exists already; --resume adds the cells that it lacks, another --out starts anew",
+                       options->out);
+    if (fq_journal_exists(journal))
+        return fq_fail(err, FQ_USAGE,
+                       "'%s' holds the cells of a run that did not end; --resume goes on with it, removing it starts "
+                       "anew",
+                       journal);
+    return 0;
+}
+
 static int find_finished(struct run *r, struct fq_error *err) {
     const char *out = r->options->out;
     if (access(out, F_OK) == 0) {
-        if (!r->options->resume)
-            return fq_fail(err, FQ_USAGE,
-                           "'%s' exists already; --resume adds the cells that it lacks, another --out starts anew",
-                           out);
         FQ_TRY(fq_results_read(out, &r->before, err));
         FQ_TRY(same_sweep(r, out, r->before.sweep_sha256, err));
         mark(r, r->before.cells, r->before.n_cells);
     }
     if (fq_journal_exists(r->journal)) {
         char sha256[FQ_SHA256_HEX];
-        if (!r->options->resume)
-            return fq_fail(
-                err, FQ_USAGE,
-                "'%s' holds the cells of a run that did not end; --resume goes on with it, removing it starts "
-                "anew",
-                r->journal);
         FQ_TRY(fq_journal_sweep(r->journal, sha256, err));
         if (sha256[0])
             FQ_TRY(same_sweep(r, r->journal, sha256, err));
@@ -242,7 +250,7 @@ static void count(const struct run *r, struct fq_run_summary *summary, size_t *d
 
 static int run_here(struct run *r, struct fq_run_summary *summary, struct fq_error *err) {
     size_t before = 0, after = 0;
-    FQ_TRY(fq_check_replaceable(r->options->out, err));
+    FQ_TRY(fq_run_check_output(r->options, err));
     FQ_TRY(find_finished(r, err));
     count(r, summary, &before);
     summary->kept = before;

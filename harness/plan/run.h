@@ -24,6 +24,10 @@ struct fq_run_summary {
     char first_failure[FQ_ERROR_SIZE];
 };
 
+/* The refusals that need no plan: an output that cannot be written, that exists, or whose journal does (unless resume).
+ * fq_run_sweep repeats them; asked first, they come before any note about a run that will not be. */
+int fq_run_check_output(const struct fq_run_options *options, struct fq_error *err);
+
 /* Refuses an output that exists (unless resume), runs what is missing, assembles the results file. Cells that fail are
  * counted, not errors. */
 int fq_run_sweep(struct fq_plan *plan, const struct fq_run_options *options, struct fq_run_summary *summary,

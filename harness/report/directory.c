@@ -156,3 +156,11 @@ int fq_report_finish(FILE *f, const struct fq_report_dir *dir, const char *name,
                        why != 0 ? strerror(why) : "short write");
     return FQ_OK;
 }
+
+int fq_report_remove(const struct fq_report_dir *dir, const char *name, struct fq_error *err) {
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/%s", dir->temporary, name);
+    if (n < 0 || (size_t)n >= sizeof path || remove(path) != 0)
+        return fq_fail(err, FQ_USAGE, "cannot remove %s/%s: %s", dir->path, name, strerror(errno));
+    return FQ_OK;
+}

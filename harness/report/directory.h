@@ -26,5 +26,7 @@ void fq_report_dir_abort(struct fq_report_dir *dir);
 /* A stream to DIR.tmp.PID/NAME, and its end: a short write (disk full) is an error that names the file. */
 FILE *fq_report_create(const struct fq_report_dir *dir, const char *name, struct fq_error *err);
 int fq_report_finish(FILE *f, const struct fq_report_dir *dir, const char *name, struct fq_error *err);
+/* Takes a file back that turned out to hold nothing. */
+int fq_report_remove(const struct fq_report_dir *dir, const char *name, struct fq_error *err);
 
 #endif

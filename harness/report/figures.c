@@ -111,7 +111,7 @@ static const char *tensor_words(const char *tensor) {
 /* A figure of one metric against the rate: a panel per scope, points of one curve one behind the other. `kind`
  * filters. */
 static int export_rate(const struct fq_estimates *e, const char *kind, const char *metric, bool with_full,
-                       struct curves *all, FILE *f, bool *has_data, struct fq_error *err) {
+                       struct curves *all, FILE *f, size_t *panels, struct fq_error *err) {
     struct fq_scope *scopes;
     size_t n_scopes, panel = 0;
     FQ_TRY(fq_scopes(e, kind, &scopes, &n_scopes, err));
@@ -145,16 +145,16 @@ static int export_rate(const struct fq_estimates *e, const char *kind, const cha
                     put_numbers(f, row, 1.0);
                 fputc('\n', f);
             }
-        *has_data = *has_data || any;
         free(subjects);
     }
     free(scopes);
+    *panels = panel;
     return code;
 }
 
 /* Mean signed error over ten bins of the true alignment: a panel per scope and rate class that has at least two rows.
  */
-static int export_bias(const struct fq_estimates *e, struct curves *all, FILE *f, bool *has_data,
+static int export_bias(const struct fq_estimates *e, struct curves *all, FILE *f, size_t *panels,
                        struct fq_error *err) {
     struct fq_scope *scopes;
     size_t n_scopes, panel = 0;
@@ -196,7 +196,7 @@ static int export_bias(const struct fq_estimates *e, struct curves *all, FILE *f
                         fputc(',', f);
                         put_numbers(f, y, 1.0);
                         fputc('\n', f);
-                        *has_data = true;
+                        *panels = panel;
                     }
                 }
         }
@@ -206,7 +206,7 @@ static int export_bias(const struct fq_estimates *e, struct curves *all, FILE *f
     return code;
 }
 
-static int export_stages(const struct fq_estimates *e, FILE *f, bool *has_data, struct fq_error *err) {
+static int export_stages(const struct fq_estimates *e, FILE *f, size_t *panels, struct fq_error *err) {
     struct fq_scope *scopes;
     size_t n_scopes, panel = 0, n_slots = 0;
     char slots[MAX_CURVES][96];
@@ -237,7 +237,7 @@ static int export_stages(const struct fq_estimates *e, FILE *f, bool *has_data, 
                 snprintf(floor_ns, sizeof floor_ns, "floor_ns_%s", fq_stage_name((enum fq_stage)stage));
                 const struct fq_estimate *t = fq_estimate_of(e, &scopes[s], &subjects[i], ns);
                 const struct fq_estimate *floor = fq_estimate_of(e, &scopes[s], &subjects[i], floor_ns);
-                if (!drawable(t) || t->value <= 0)
+                if (!drawable(t) || t->value <= 0 || fq_has_flag(t->flags, "too-wide"))
                     continue;
                 if (!any)
                     panel++;
@@ -253,10 +253,10 @@ static int export_stages(const struct fq_estimates *e, FILE *f, bool *has_data, 
                 fputc('\n', f);
             }
         }
-        *has_data = *has_data || any;
         free(subjects);
     }
     free(scopes);
+    *panels = panel;
     return code;
 }
 
@@ -283,23 +283,24 @@ static const struct {
      "which say how much texts differ, are in the table."},
     {"stage_times", "Time by stage, with its floor",
      "Median time per vector (per query for prepare, per pair for score). Bars on top: 95 % intervals. Black: the time "
-     "that the bytes moved take at the read bandwidth measured in the same process."},
+     "that the bytes moved take at the read bandwidth measured in the same process. A stage that could not be measured "
+     "here has no bar."},
 };
 
-static int export_one(const struct fq_estimates *e, struct curves *all, const char *name, FILE *f, bool *has_data,
+static int export_one(const struct fq_estimates *e, struct curves *all, const char *name, FILE *f, size_t *panels,
                       struct fq_error *err) {
     all->shown = 0;
     for (size_t i = 0; i < all->n; i++)
         all->curve[i].shown = 0;
     if (strcmp(name, "rate_mse") == 0 || strcmp(name, "rate_gap") == 0)
-        return export_rate(e, "codec", "rel_mse", false, all, f, has_data, err);
+        return export_rate(e, "codec", "rel_mse", false, all, f, panels, err);
     if (strcmp(name, "rate_ip") == 0)
-        return export_rate(e, "codec", "ip_rmse_sqrtd_rho0", false, all, f, has_data, err);
+        return export_rate(e, "codec", "ip_rmse_sqrtd_rho0", false, all, f, panels, err);
     if (strcmp(name, "bias") == 0)
-        return export_bias(e, all, f, has_data, err);
+        return export_bias(e, all, f, panels, err);
     if (strcmp(name, "rate_perplexity") == 0)
-        return export_rate(e, "model", "perplexity", true, all, f, has_data, err);
-    return export_stages(e, f, has_data, err);
+        return export_rate(e, "model", "perplexity", true, all, f, panels, err);
+    return export_stages(e, f, panels, err);
 }
 
 int fq_figures_export(const struct fq_estimates *e, const struct fq_report_dir *dir, struct fq_figures *out,
@@ -326,10 +327,13 @@ int fq_figures_export(const struct fq_estimates *e, const struct fq_report_dir *
             code = err->code;
             break;
         }
-        code = export_one(e, all, figure->name, f, &figure->has_data, err);
+        code = export_one(e, all, figure->name, f, &figure->panels, err);
+        figure->has_data = figure->panels > 0;
         struct fq_error ignored;
         int closed = fq_report_finish(f, dir, name, code == FQ_OK ? err : &ignored);
         code = code == FQ_OK ? closed : code;
+        if (code == FQ_OK && !figure->has_data)
+            code = fq_report_remove(dir, name, err);
     }
     free(all);
     return code;

@@ -15,6 +15,7 @@ struct fq_figure {
     const char *name; /* of script, data and pictures */
     const char *title;
     char caption[768];
+    size_t panels;
     bool has_data; /* false: nothing measured that it could show */
     bool svg, pdf; /* drawn */
 };

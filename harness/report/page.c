@@ -19,12 +19,33 @@ static bool has_tables(const struct fq_page *page, enum fq_section section) {
     return false;
 }
 
+/* What was coded: the keys and values of a model's cache, or vectors. */
+static const char *quality_title(const struct fq_estimates *e) {
+    bool keys = false, values = false, vectors = false;
+    for (size_t i = 0; i < e->n; i++) {
+        if (strcmp(e->rows[i].kind, "codec") != 0)
+            continue;
+        bool key = strcmp(e->rows[i].tensor, "key") == 0, value = strcmp(e->rows[i].tensor, "value") == 0;
+        keys = keys || key;
+        values = values || value;
+        vectors = vectors || (!key && !value);
+    }
+    return keys && values && vectors ? "Keys, values and vectors"
+           : keys && values          ? "Keys and values"
+           : keys && vectors         ? "Keys and vectors"
+           : values && vectors       ? "Values and vectors"
+           : keys                    ? "Keys"
+           : values                  ? "Values"
+                                     : "Vectors";
+}
+
 static int put_figure(FILE *f, const struct fq_page *page, const char *name, struct fq_error *err) {
     for (size_t i = 0; i < page->figures->n; i++) {
         const struct fq_figure *figure = &page->figures->figure[i];
         if (strcmp(figure->name, name) != 0 || !figure->has_data)
             continue;
-        fprintf(f, "<figure id=\"plot-%s\">\n<figcaption><b>", name);
+        bool narrow = figure->panels == 1 && strcmp(name, "stage_times") != 0;
+        fprintf(f, "<figure id=\"plot-%s\"%s>\n<figcaption><b>", name, narrow ? " class=\"narrow\"" : "");
         fq_put_html(f, figure->title);
         fputs(".</b> ", f);
         fq_put_html(f, figure->caption);
@@ -116,11 +137,12 @@ int fq_put_page(FILE *f, const struct fq_page *page, struct fq_error *err) {
         put_tables(f, page, FQ_SECTION_MATCHED);
     }
     if (has_tables(page, FQ_SECTION_QUALITY)) {
-        fputs("<h2 id=\"quality\">Keys and values</h2>\n", f);
+        fprintf(f, "<h2 id=\"quality\">%s</h2>\n<div class=\"figures\">\n", quality_title(page->in->estimates));
         FQ_TRY(put_figure(f, page, "rate_mse", err));
         FQ_TRY(put_figure(f, page, "rate_gap", err));
         FQ_TRY(put_figure(f, page, "rate_ip", err));
         FQ_TRY(put_figure(f, page, "bias", err));
+        fputs("</div>\n", f);
         put_tables(f, page, FQ_SECTION_QUALITY);
     }
     if (has_tables(page, FQ_SECTION_MODEL)) {

@@ -203,14 +203,36 @@ int fq_put_failures(FILE *f, const struct fq_page *page, struct fq_error *err) {
     return code;
 }
 
+/* The file names that the commands below use: a sweep's name, made fit for a file. */
+static void put_file_names(FILE *f, const struct fq_report_input *in) {
+    for (size_t r = 0; r < in->n_results; r++) {
+        char name[64];
+        fq_slug(in->results[r].sweep_name, name, sizeof name);
+        fprintf(f, " %s.h5", name);
+    }
+}
+
 void fq_put_reproduce(FILE *f, const struct fq_page *page) {
     const struct fq_report_input *in = page->in;
-    fputs("<h2 id=\"reproduce\">How to make this again</h2>\n"
-          "<p>From a clone, <code>make reproduce</code> does everything. By hand: save a sweep below as "
-          "<code>SWEEP.yaml</code>, then</p>\n"
-          "<pre>fairquant run SWEEP.yaml --out R.h5\nfairquant audit R.h5\nfairquant judge R.h5\n"
-          "fairquant report R.h5 --out report</pre>\n"
-          "<p>Seeds, data and order are in the file, so errors and bits come out the same on every machine; times do "
+    fputs("<h2 id=\"reproduce\">How to make this again</h2>\n<p>", f);
+    if (in->n_results == 1 && strcmp(in->results[0].sweep_name, "reproduce") == 0)
+        fputs("From a clone, <code>make reproduce</code> does everything. By hand: save", f);
+    else
+        fputs("Save", f);
+    fprintf(f, " the sweep%s below under the name%s used here, then</p>\n<pre>", in->n_results == 1 ? "" : "s",
+            in->n_results == 1 ? "" : "s");
+    for (size_t r = 0; r < in->n_results; r++) {
+        char name[64];
+        fq_slug(in->results[r].sweep_name, name, sizeof name);
+        fprintf(f, "fairquant run %s.yaml --out %s.h5\n", name, name);
+    }
+    static const char *const verbs[] = {"audit", "judge", "report"};
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        fprintf(f, "fairquant %s", verbs[i]);
+        put_file_names(f, in);
+        fputs(i == 2 ? " --out report</pre>\n" : "\n", f);
+    }
+    fputs("<p>Seeds, data and order are in the file, so errors and bits come out the same on every machine; times do "
           "not. Plots can be drawn again from <code>plots/data/*.csv</code>, for example "
           "<code>gnuplot -c rate_mse.gp rate_mse.csv out.pdf pdf</code> with the scripts in <code>plots/</code> of the "
           "project.</p>\n",

@@ -37,11 +37,43 @@ static void put_findings(FILE *f, const struct fq_audit *audit, bool fair) {
     fputs("</tbody></table></div>\n", f);
 }
 
+static const char *plural(size_t n) {
+    return n == 1 ? "" : "s";
+}
+
+/* Different fields among the findings: a field is compared over many sets of cells. */
+static size_t fields_of(const struct fq_audit *a) {
+    size_t fields = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        size_t k = 0;
+        while (k < i && strcmp(a->finding[k].field, a->finding[i].field) != 0)
+            k++;
+        fields += k == i;
+    }
+    return fields;
+}
+
+/* A metric by the name that the tables give it; its own in the title, for who looks it up in cells.csv. */
+static void put_metric(FILE *f, const char *metric) {
+    char name[160];
+    if (!fq_metric_title(metric, name, sizeof name)) {
+        fputs("<code>", f);
+        fq_put_html(f, metric);
+        fputs("</code>", f);
+        return;
+    }
+    fputs("<abbr title=\"", f);
+    fq_put_html(f, metric);
+    fputs("\">", f);
+    fq_put_html(f, name);
+    fputs("</abbr>", f);
+}
+
 void fq_put_audit(FILE *f, const struct fq_page *page) {
     const struct fq_audit *a = page->in->audit;
     fputs("<h2 id=\"audit\">Was the comparison fair?</h2>\n<p>Contract <code>", f);
     fq_put_html(f, a->contract);
-    fprintf(f, "</code>, %zu cells%s: ", a->cells, a->failed > 0 ? "" : ", none failed");
+    fprintf(f, "</code>, %zu cell%s%s: ", a->cells, plural(a->cells), a->failed > 0 ? "" : ", none failed");
     if (a->failed > 0)
         fprintf(f, "%zu failed and are left out; ", a->failed);
     if (a->exhibit)
@@ -49,15 +81,17 @@ void fq_put_audit(FILE *f, const struct fq_page *page) {
               "published, to show what the setup does to the numbers.</p>\n",
               f);
     else if (a->unfair == 0)
-        fprintf(f,
-                "<b class=\"supported\">fair</b>. All %zu fields that the contract names were found equal, as observed "
-                "while the cells ran.</p>\n",
-                a->n);
+        fprintf(
+            f,
+            "<b class=\"supported\">fair</b>. In %zu comparison%s of %zu field%s, everything that the contract names "
+            "was found equal, as observed while the cells ran.</p>\n",
+            a->n, plural(a->n), fields_of(a), plural(fields_of(a)));
     else
-        fprintf(f,
-                "<b class=\"refuted\">unfair in %zu of %zu comparisons</b>. The rows concerned are listed apart, below "
-                "the tables.</p>\n",
-                a->unfair, a->n);
+        fprintf(
+            f,
+            "<b class=\"refuted\">unfair in %zu of %zu comparison%s</b>. The rows concerned are listed apart, below "
+            "the tables.</p>\n",
+            a->unfair, a->n, plural(a->n));
     if (a->unfair > 0)
         put_findings(f, a, false);
     for (size_t i = 0; i < a->n_notes; i++) {
@@ -70,7 +104,8 @@ void fq_put_audit(FILE *f, const struct fq_page *page) {
         fputs("</p>\n", f);
     }
     if (a->unfair < a->n) {
-        fprintf(f, "<details><summary>%zu fields found equal</summary>\n", a->n - a->unfair);
+        fprintf(f, "<details><summary>%zu comparison%s found equal</summary>\n", a->n - a->unfair,
+                plural(a->n - a->unfair));
         put_findings(f, a, true);
         fputs("</details>\n", f);
     }
@@ -87,7 +122,7 @@ static void put_effect(FILE *f, const struct fq_test_result *r) {
     fputs(" <small>", f);
     fq_put_html(f, range);
     fputs("</small> <small>", f);
-    fq_put_html(f, r->metric);
+    put_metric(f, r->metric);
     fputs(" of ", f);
     fq_put_html(f, r->cells);
     if (r->against[0] != '\0') {
@@ -126,7 +161,7 @@ static void put_tests(FILE *f, const struct fq_verdict *v) {
         fq_print_exact(r->reference, reference);
         fq_put_html(f, r->against[0] != '\0' ? r->against : "a constant");
         fputs("</td><td>", f);
-        fq_put_html(f, r->metric);
+        put_metric(f, r->metric);
         fputs("</td><td class=\"n\">", f);
         bool refused = r->outcome == FQ_REFUSED;
         const struct fq_comparison *m = &r->measured;
@@ -163,6 +198,20 @@ static const char *verdict_class(enum fq_verdict_kind kind) {
                                      : "unmeasured";
 }
 
+/* How many of its comparisons a claim asks for. */
+static const char *asked(const struct fq_claim *c) {
+    return c->combine == FQ_COMBINE_ALL   ? "all comparisons"
+           : c->combine == FQ_COMBINE_ANY ? "one comparison"
+                                          : "one comparison of every test";
+}
+
+/* Without this word a reader takes "supported" to mean that it held everywhere. */
+static void put_asked(FILE *f, const struct fq_verdict *v) {
+    if (v->kind != FQ_SUPPORTED || v->claim->combine == FQ_COMBINE_ALL || v->n < 2)
+        return;
+    fprintf(f, " <small>For this claim, %s must hold.</small>", asked(v->claim));
+}
+
 static void put_verdict(FILE *f, const struct fq_verdict *v) {
     fprintf(f, "<tr><td class=\"claim\">");
     fq_put_html(f, text_or_none(v->claim->statement));
@@ -179,6 +228,7 @@ static void put_verdict(FILE *f, const struct fq_verdict *v) {
         fputs("\u2013", f);
     fputs("</td><td class=\"why\">", f);
     fq_put_html(f, v->reason);
+    put_asked(f, v);
     fputs("</td></tr>\n", f);
 }
 
@@ -186,7 +236,7 @@ static void put_claim_details(FILE *f, const struct fq_verdict *v) {
     const struct fq_claim *c = v->claim;
     fputs("<details><summary><code>", f);
     fq_put_html(f, c->id);
-    fprintf(f, "</code>: %zu comparisons</summary>\n", v->n);
+    fprintf(f, "</code>: %zu comparison%s</summary>\n", v->n, plural(v->n));
     if (c->words != NULL) {
         fputs("<blockquote>\u201c", f);
         fq_put_html(f, c->words);
@@ -198,10 +248,7 @@ static void put_claim_details(FILE *f, const struct fq_verdict *v) {
     }
     fputs("<p>Tested as: ", f);
     fq_put_html(f, text_or_none(c->statement));
-    fprintf(f, " Level %g, minimum effect %g, %s must hold, contract <code>", c->level, c->minimum_effect,
-            c->combine == FQ_COMBINE_ALL   ? "all comparisons"
-            : c->combine == FQ_COMBINE_ANY ? "one comparison"
-                                           : "one comparison of every test");
+    fprintf(f, " Level %g, minimum effect %g, %s must hold, contract <code>", c->level, c->minimum_effect, asked(c));
     fq_put_html(f, text_or_none(c->contract));
     fputs("</code>, family <code>", f);
     fq_put_html(f, text_or_none(c->family));

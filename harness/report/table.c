@@ -197,6 +197,8 @@ void fq_table_latex(FILE *f, const struct fq_table *t) {
 
 /* ---- HTML ---- */
 
+enum { DENSE = 8 }; /* columns beyond which cells are set smaller and intervals may wrap */
+
 static void html_cell(FILE *f, const struct fq_table_cell *cell, const struct fq_table_column *column) {
     fprintf(f, "<td%s>", column->number ? " class=\"n\"" : "");
     fq_put_html(f, cell->text);
@@ -218,7 +220,13 @@ void fq_table_html(FILE *f, const struct fq_table *t) {
     fq_put_html(f, t->title);
     fputs(".</b> ", f);
     fq_put_html(f, t->caption);
-    fputs("</figcaption>\n<div class=\"scroll\"><table>\n<thead><tr>", f);
+    fputs("</figcaption>\n", f);
+    if (t->fold[0] != '\0') {
+        fputs("<details><summary>", f);
+        fq_put_html(f, t->fold);
+        fputs("</summary>\n", f);
+    }
+    fprintf(f, "<div class=\"scroll\"><table%s>\n<thead><tr>", t->n_columns > DENSE ? " class=\"dense\"" : "");
     for (size_t c = 0; c < t->n_columns; c++) {
         fprintf(f, "<th scope=\"col\"%s>", t->column[c].number ? " class=\"n\"" : "");
         fq_put_html(f, t->column[c].head);
@@ -243,5 +251,5 @@ void fq_table_html(FILE *f, const struct fq_table *t) {
             html_cell(f, &row->cell[c], &t->column[c]);
         fputs("</tr>\n", f);
     }
-    fputs("</tbody>\n</table></div>\n</figure>\n", f);
+    fprintf(f, "</tbody>\n</table></div>\n%s</figure>\n", t->fold[0] != '\0' ? "</details>\n" : "");
 }

@@ -29,7 +29,8 @@ struct fq_table_column {
 struct fq_table {
     char id[64]; /* file name and HTML anchor: a slug */
     char title[224];
-    char caption[1024];
+    char caption[1280];
+    char fold[96]; /* "": in full; else the page shows the rows when this line is opened */
     struct fq_table_column column[FQ_TABLE_COLUMNS];
     size_t n_columns;
     struct fq_table_row *rows;

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FOLDED = 24 }; /* rows of a list apart beyond which the page shows it on demand */
+
 static const struct fq_metric_head quality_heads[] = {
     {"rel_mse", "relative MSE", ""},
     {"cosine", "cosine", ""},
@@ -57,6 +59,40 @@ static const struct fq_metric_head bytes_heads[] = {
     {"shared_bytes", "shared state", "bytes, once"}, {NULL, NULL, NULL},
 };
 
+/* Metrics that claims name and no table has a column for. */
+static const struct fq_metric_head other_heads[] = {
+    {"energy_mse", "MSE by energy", ""},
+    {"ip_dvar_rho0", "IP error, mean square \u00d7 d", "\u03c1 = 0"},
+    {"ip_sq_error", "IP error, mean square", "\u03c1 = 0"},
+    {"ip_rmse_sqrtd_rho50", "IP error, RMSE \u00d7 \u221ad", "\u03c1 = 0.5"},
+    {"ip_rmse_sqrtd_rho90", "IP error, RMSE \u00d7 \u221ad", "\u03c1 = 0.9"},
+    {"ip_rmse_sqrtd_rho100", "IP error, RMSE \u00d7 \u221ad", "\u03c1 = 1"},
+    {"ip_slope_rho90", "IP slope", "\u03c1 = 0.9"},
+    {"ip_bias", "IP bias", "real queries"},
+    {NULL, NULL, NULL},
+};
+
+bool fq_metric_title(const char *metric, char *out, size_t size) {
+    static const struct fq_metric_head *const lists[] = {quality_heads, model_heads, speed_heads, bytes_heads,
+                                                         other_heads};
+    snprintf(out, size, "%s", metric);
+    for (int bare = 0; bare < 2; bare++) { /* kl.median has a column of its own; rel_mse.mean is rel_mse */
+        size_t n = bare ? strcspn(metric, ".") : strlen(metric);
+        for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+            for (const struct fq_metric_head *h = lists[l]; h->metric != NULL; h++) {
+                if (strlen(h->metric) != n || strncmp(h->metric, metric, n) != 0)
+                    continue;
+                bool where = strncmp(metric, "ip_", 3) == 0 && h->unit[0] != '\0', statistic = metric[n] == '.';
+                snprintf(out, size, "%s%s%s%s%s%s", lists[l] == speed_heads ? "time to " : "", h->title,
+                         where ? " (" : "", where ? h->unit : "", where ? ")" : "", statistic ? ", " : "");
+                size_t used = strlen(out);
+                snprintf(out + used, size - used, "%s", statistic ? metric + n + 1 : "");
+                return true;
+            }
+    }
+    return false;
+}
+
 void fq_tables_free(struct fq_tables *tables) {
     for (size_t i = 0; i < tables->n; i++)
         fq_table_free(&tables->rows[i].table);
@@ -99,6 +135,11 @@ void fq_cell_flags(struct fq_table_cell *cell, const struct fq_estimate *e) {
 void fq_cell_estimate(struct fq_table_cell *cell, const struct fq_estimate *e) {
     if (e == NULL) {
         snprintf(cell->text, sizeof cell->text, "\u2013");
+        return;
+    }
+    if (fq_has_flag(e->flags, "too-wide")) {
+        snprintf(cell->text, sizeof cell->text, "not measurable here");
+        fq_cell_note(cell, "processes disagree");
         return;
     }
     fq_table_estimate(cell, e->value, e->low, e->high);
@@ -257,6 +298,7 @@ static int list_apart(const struct fq_estimates *e, const struct fq_scope *scope
     snprintf(id, sizeof id, "%s-%s-apart", what, scope_name);
     snprintf(title, sizeof title, "%s: listed apart, %s", scope_name, what);
     struct fq_table *t = NULL;
+    size_t instances = 0;
     int code = FQ_OK;
     for (size_t i = 0; i < n && code == FQ_OK; i++) {
         if (!subjects[i].unequal)
@@ -276,7 +318,11 @@ static int list_apart(const struct fq_estimates *e, const struct fq_scope *scope
             fq_table_column(t, "value", "", true);
         }
         code = list_one(e, scope, &subjects[i], heads, t, err);
+        instances++;
     }
+    if (t != NULL && t->n_rows > FOLDED)
+        snprintf(t->fold, sizeof t->fold, "%zu method%s, %zu numbers: open the list", instances,
+                 instances == 1 ? "" : "s", t->n_rows - instances);
     free(subjects);
     return code;
 }
@@ -343,7 +389,8 @@ static int speed_table(const struct fq_estimates *e, const struct fq_scope *scop
              "Median over blocks. Floor: the bytes that the stage must move over the read bandwidth of this machine, "
              "measured in the same process with as many threads; a time below it "
              "is impossible for vectors that come from memory, and means that they stayed in a cache or were not "
-             "touched. %s",
+             "touched. Not measurable here: the upper end of the interval is more than ten times the lower, because "
+             "the processes disagree (load on the machine, or too few processes); cells.csv has both ends. %s",
              sampling);
     fq_table_column(t, "method", "", false);
     fq_table_column(t, "rate", "bits/coord.", true);

@@ -27,6 +27,10 @@ struct fq_tables {
 int fq_tables_build(const struct fq_estimates *e, struct fq_tables *out, struct fq_error *err);
 void fq_tables_free(struct fq_tables *tables);
 
+/* What the tables call a metric ("IP error, RMSE x sqrt(d) (rho = 0)"), a statistic behind a point included. false: no
+ * table has it, `out` is the metric itself. */
+bool fq_metric_title(const char *metric, char *out, size_t size);
+
 /* A stage's time is impossible when even the upper end of its interval lies below the lower end of its floor's. */
 bool fq_time_is_impossible(const struct fq_estimate *time, const struct fq_estimate *floor);
 

@@ -4,6 +4,7 @@
 
 #include "harness/judge/audit.h"
 #include "harness/judge/contract.h"
+#include "harness/verbs/partial.h"
 
 #include <argp.h>
 #include <stdio.h>
@@ -98,9 +99,6 @@ static int print_audit(const struct fq_audit *a, const struct fq_results *result
     print_notes(a);
     print_failed(results, n);
     print_fair(a);
-    for (size_t k = 0; k < n; k++)
-        if (results[k].n_cells < results[k].planned)
-            printf("\npartial run: %zu of %zu planned cells\n", results[k].n_cells, results[k].planned);
     if (a->exhibit)
         printf("\nexhibit: this contract labels a knowingly unfair replay; its numbers are no result\n");
     if (a->unfair == 0 && !a->exhibit) {
@@ -121,6 +119,7 @@ static int audit(const struct options *o, struct fq_results *results, struct fq_
     struct fq_audit a;
     int code = fq_audit_results(&contracts, results, o->n_paths, o->contract, &a, err);
     if (code == 0) {
+        fq_say_partial(o->paths, results, o->n_paths);
         code = print_audit(&a, results, o->n_paths, err);
         fq_audit_free(&a);
     }

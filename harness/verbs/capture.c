@@ -126,8 +126,9 @@ static int parse(int argc, char **argv, struct options *o, struct fq_error *err)
 struct capture {
     struct fq_kv_writer *writer;
     struct fq_progress progress;
-    size_t first;  /* token at which the window begins */
-    double layers; /* for the weight of one hook in the progress */
+    size_t first;           /* token at which the window begins */
+    size_t window, windows; /* from 1 */
+    size_t layers;
 };
 
 static int write_rows(void *arg, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
@@ -136,9 +137,10 @@ static int write_rows(void *arg, enum fq_hook_tensor which, size_t layer, size_t
     struct capture *c = arg;
     static const int order[3] = {[FQ_HOOK_KEY] = 0, [FQ_HOOK_VALUE] = 1, [FQ_HOOK_QUERY] = 2};
     FQ_TRY(fq_kv_writer_rows(c->writer, order[which], layer, c->first + first_position, n_tokens, data, err));
-    char detail[48];
-    (void)snprintf(detail, sizeof detail, "token %zu, layer %zu", c->first + first_position, layer);
-    fq_progress_step(&c->progress, (double)n_tokens / (3.0 * c->layers), detail);
+    char detail[128];
+    (void)snprintf(detail, sizeof detail, "window %zu of %zu, layer %zu of %zu", c->window, c->windows, layer + 1,
+                   c->layers);
+    fq_progress_step(&c->progress, (double)n_tokens / (3.0 * (double)c->layers), detail);
     return 0;
 }
 
@@ -150,6 +152,7 @@ static int run_windows(const struct options *o, struct fq_model *model, int32_t 
         if (bos)
             tokens[first] = fq_model_bos(model);
         c->first = first;
+        c->window++;
         FQ_TRY(fq_model_eval(model, tokens + first, n, write_rows, c, n, NULL, err));
     }
     return 0;
@@ -196,7 +199,7 @@ static int capture_tokens(const struct options *o, struct fq_model *model, int32
                                  .tokens = o->tokens,
                                  .context = o->context,
                                  .half = o->half};
-    struct capture c = {.layers = (double)info->layers};
+    struct capture c = {.layers = info->layers, .windows = (o->tokens + o->context - 1) / o->context};
     FQ_TRY(fq_kv_writer_open(o->out, &a, &c.writer, err));
     fq_progress_begin(&c.progress, "capture", (double)o->tokens);
     int code = run_windows(o, model, tokens, &c, err);

@@ -5,6 +5,7 @@
 #include "harness/base/file.h"
 #include "harness/base/log.h"
 #include "harness/judge/verdict.h"
+#include "harness/verbs/partial.h"
 
 #include <argp.h>
 #include <math.h>
@@ -141,6 +142,7 @@ static int judge(const struct options *o, struct loaded *l, struct fq_error *err
     FQ_TRY(fq_claims_load(o->claims, &l->claims, err));
     fq_note("judging %zu claims", l->claims.n);
     FQ_TRY(fq_judge_results(&l->claims, &l->contracts, l->results, o->n_paths, o->seed, &l->verdicts, err));
+    fq_say_partial(o->paths, l->results, o->n_paths);
     print_verdicts(&l->verdicts, o->brief);
     return o->out ? fq_verdicts_write_json(&l->verdicts, o->paths, o->n_paths, o->out, err) : FQ_OK;
 }

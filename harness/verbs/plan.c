@@ -2,6 +2,7 @@
  * the estimate and runs nothing. */
 #include "harness/verbs.h"
 
+#include "harness/measure/measures.h"
 #include "harness/plan/cost.h"
 #include "harness/plan/plan.h"
 #include "harness/verbs/sweep_options.h"
@@ -53,13 +54,44 @@ static void print_time(double ns, char *out, size_t size) {
         snprintf(out, size, "%.1f h", ns / 3600e9);
 }
 
+/* Columns are as wide as their longest entry: names never run together. */
+static int wider(int width, const char *text) {
+    const int n = (int)strlen(text);
+    return n > width ? n : width;
+}
+
+struct widths {
+    int data, method, rate_class;
+};
+
+static struct widths measure_widths(const struct fq_plan *plan) {
+    struct widths w = {.data = 8, .method = 8, .rate_class = (int)strlen("rate class")};
+    for (size_t i = 0; i < plan->n_cells; i++) {
+        w.data = wider(w.data, plan->cells[i].cell.data);
+        w.method = wider(w.method, plan->cells[i].cell.label);
+    }
+    for (size_t i = 0; i < plan->sweep->n_instances; i++) {
+        w.method = wider(w.method, plan->sweep->instances[i].label);
+        w.rate_class = wider(w.rate_class, plan->sweep->instances[i].rate_class);
+    }
+    return w;
+}
+
+static const char *tensor_of(const struct fq_plan *plan, const struct fq_planned *p) {
+    if (strcmp(p->cell.kind, "model") == 0) {
+        const struct fq_sweep_model *m = &plan->sweep->models[p->source];
+        return m->key && m->value ? "kv" : m->key ? "key" : "value";
+    }
+    return fq_tensor_label(&plan->data[p->source], p->tensor);
+}
+
 static bool same_group(const struct fq_planned *a, const struct fq_planned *b) {
     return strcmp(a->cell.kind, b->cell.kind) == 0 && strcmp(a->cell.data, b->cell.data) == 0;
 }
 
 /* One line per kind and data, in the order of their first cells. */
-static void print_groups(const struct fq_plan *plan) {
-    printf("%-6s  %-34s %7s %14s %12s %10s\n", "kind", "data", "cells", "vectors", "bytes", "time");
+static void print_groups(const struct fq_plan *plan, const struct widths *w) {
+    printf("%-6s  %-*s %7s %14s %12s %10s\n", "kind", w->data, "data", "cells", "vectors", "bytes", "time");
     double bytes = 0, ns = 0;
     uint64_t vectors = 0;
     char size[32], time[32];
@@ -82,7 +114,7 @@ static void print_groups(const struct fq_plan *plan) {
             }
         print_bytes(group_bytes, size, sizeof size);
         print_time(group_ns, time, sizeof time);
-        printf("%-6s  %-34s %7zu %14llu %12s %10s\n", first->cell.kind, first->cell.data, n,
+        printf("%-6s  %-*s %7zu %14llu %12s %10s\n", first->cell.kind, w->data, first->cell.data, n,
                (unsigned long long)group_vectors, size, time);
         bytes += group_bytes;
         ns += group_ns;
@@ -90,38 +122,34 @@ static void print_groups(const struct fq_plan *plan) {
     }
     print_bytes(bytes, size, sizeof size);
     print_time(ns, time, sizeof time);
-    printf("%-6s  %-34s %7zu %14llu %12s %10s\n", "all", "", plan->n_cells, (unsigned long long)vectors, size, time);
+    printf("%-6s  %-*s %7zu %14llu %12s %10s\n", "all", w->data, "", plan->n_cells, (unsigned long long)vectors, size,
+           time);
     printf("\nTime: %s.\n", fq_cost_how);
 }
 
-static void print_methods(const struct fq_plan *plan) {
+static void print_methods(const struct fq_plan *plan, const struct widths *w) {
     const struct fq_sweep *s = plan->sweep;
-    printf("\n%-44s %-10s %8s %6s  %s\n", "method", "rate class", "nominal", "seeds", "parameters");
+    printf("\n%-*s %-*s %8s %6s  %s\n", w->method, "method", w->rate_class, "rate class", "nominal", "seeds",
+           "parameters");
     for (size_t i = 0; i < s->n_instances; i++) {
         const struct fq_sweep_instance *at = &s->instances[i];
-        printf("%-44s %-10s %8.3g %6zu  %s\n", at->label, at->rate_class, at->method->nominal_bits(&at->params),
-               at->n_seeds, at->parameters[0] ? at->parameters : "(none)");
+        printf("%-*s %-*s %8.3g %6zu  %s\n", w->method, at->label, w->rate_class, at->rate_class,
+               at->method->nominal_bits(&at->params), at->n_seeds, at->parameters[0] ? at->parameters : "(none)");
     }
 }
 
-static void print_cells(const struct fq_plan *plan, bool all) {
+static void print_cells(const struct fq_plan *plan, const struct widths *w, bool all) {
     const size_t n = all || plan->n_cells <= FIRST_CELLS ? plan->n_cells : FIRST_CELLS;
-    printf("\nOrder (seed %llu):\n%5s  %-16s  %-6s %-28s %-6s %-40s %5s %4s %5s %8s %12s\n",
-           (unsigned long long)plan->sweep->order_seed, "order", "id", "kind", "data", "tensor", "method", "seed",
-           "proc", "block", "bits", "bytes");
+    printf("\nOrder (seed %llu):\n%5s  %-16s  %-6s %-*s %-7s %-*s %5s %4s %5s %8s %12s\n",
+           (unsigned long long)plan->sweep->order_seed, "order", "id", "kind", w->data, "data", "tensor", w->method,
+           "method", "seed", "proc", "block", "bits", "bytes");
     for (size_t i = 0; i < n; i++) {
         const struct fq_planned *p = &plan->cells[i];
-        const struct fq_sweep_model *m = strcmp(p->cell.kind, "model") == 0 ? &plan->sweep->models[p->source] : NULL;
-        const char *tensor = m                     ? (m->key && m->value ? "kv"
-                                                      : m->key           ? "key"
-                                                                         : "value")
-                             : p->tensor == FQ_KEY ? "key"
-                                                   : "value";
         char size[32];
         print_bytes(p->planned_bytes, size, sizeof size);
-        printf("%5llu  %-16s  %-6s %-28s %-6s %-40s %5llu %4d %5d %8.3f %12s\n", (unsigned long long)p->cell.order,
-               p->cell.id, p->cell.kind, p->cell.data, tensor, p->cell.label, (unsigned long long)p->cell.seed,
-               p->cell.process, p->cell.block, p->cell.rate_bits, size);
+        printf("%5llu  %-16s  %-6s %-*s %-7s %-*s %5llu %4d %5d %8.3f %12s\n", (unsigned long long)p->cell.order,
+               p->cell.id, p->cell.kind, w->data, p->cell.data, tensor_of(plan, p), w->method, p->cell.label,
+               (unsigned long long)p->cell.seed, p->cell.process, p->cell.block, p->cell.rate_bits, size);
     }
     if (n < plan->n_cells)
         printf("... and %zu more; --cells prints all\n", plan->n_cells - n);
@@ -133,7 +161,8 @@ int fq_verb_plan(int argc, char **argv, struct fq_error *err) {
                                        .parser = parse_option,
                                        .args_doc = "SWEEP.yaml",
                                        .doc = "Prints the cells of a sweep by kind, their order, the bytes that the "
-                                              "methods promise and an estimate of the time; runs nothing.",
+                                              "methods promise and an estimate of the time, for which every "
+                                              "method encodes a few vectors here and now; no cell is run.",
                                        .children = children};
     struct options o = {.sweep = {.err = err}};
     struct fq_sweep sweep;
@@ -149,11 +178,12 @@ int fq_verb_plan(int argc, char **argv, struct fq_error *err) {
             printf("sweep %s under contract %s: %zu cells, %zu process%s x %zu block%s of timing, hash %.12s\n\n",
                    sweep.name, sweep.contract, plan.n_cells, sweep.processes, sweep.processes == 1 ? "" : "es",
                    sweep.blocks, sweep.blocks == 1 ? "" : "s", sweep.sha256);
-            print_groups(&plan);
+            const struct widths w = measure_widths(&plan);
+            print_groups(&plan, &w);
             for (size_t i = 0; i < plan.n_notes; i++)
                 printf("%s\n", plan.notes[i]);
-            print_methods(&plan);
-            print_cells(&plan, o.all_cells);
+            print_methods(&plan, &w);
+            print_cells(&plan, &w, o.all_cells);
         }
         fq_plan_free(&plan);
     }

@@ -9,6 +9,7 @@
 #include "harness/judge/contract.h"
 #include "harness/judge/verdict.h"
 #include "harness/report/report.h"
+#include "harness/verbs/partial.h"
 
 #include <argp.h>
 #include <stdio.h>
@@ -118,6 +119,7 @@ static int report(const struct options *o, const struct judged *j, struct fq_err
                     j->audit.unfair, j->audit.finding[i].field, o->out);
             break;
         }
+    fq_say_partial(o->paths, j->results, o->n_paths);
     size_t count[4] = {0};
     for (size_t i = 0; i < j->verdicts.n; i++)
         count[j->verdicts.verdict[i].kind]++;

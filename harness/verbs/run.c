@@ -110,7 +110,9 @@ int fq_verb_run(int argc, char **argv, struct fq_error *err) {
     o.run.override = &o.sweep.override;
     o.run.plugins = o.sweep.plugins;
     o.run.n_plugins = o.sweep.n_plugins;
-    int code = fq_plan_make(&sweep, o.run.process < 0, &plan, err);
+    int code = o.run.process < 0 ? fq_run_check_output(&o.run, err) : FQ_OK;
+    if (code == 0)
+        code = fq_plan_make(&sweep, o.run.process < 0, &plan, err);
     if (code == 0) {
         code = run(&plan, &o.run, err);
         fq_plan_free(&plan);

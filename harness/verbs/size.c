@@ -6,9 +6,11 @@
 
 #include "harness/data/model.h"
 #include "harness/measure/catalog.h"
+#include "harness/measure/codec.h"
 
 #include <argp.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@ static const struct argp_option option_table[] = {
     {"layers", OPTION_LAYERS, "L", 0, "instead of a model: layers", 0},
     {"kv-heads", OPTION_KV_HEADS, "H", 0, "instead of a model: KV heads per layer", 0},
     {"dim", OPTION_DIM, "D", 0, "instead of a model: dimension of a head", 0},
+    {"json", 'j', NULL, 0, "as JSON, sizes in bytes", 0},
     {"plugin", 'p', "X.so", 0, "also the methods of a plug-in (may be repeated)", 0},
     {0}};
 
@@ -30,7 +33,7 @@ struct options {
     const char *methods[MAX_LIST], *plugins[MAX_LIST];
     size_t n_methods, n_plugins;
     struct fq_error *err;
-    bool bad;
+    bool bad, json;
 };
 
 static size_t parse_count(struct options *o, const char *name, const char *text) {
@@ -44,6 +47,16 @@ static size_t parse_count(struct options *o, const char *name, const char *text)
         o->bad = true;
     }
     return (size_t)v;
+}
+
+static void add_word(struct options *o, const char **list, size_t *n, const char *what, const char *word) {
+    if (*n < MAX_LIST) {
+        list[(*n)++] = word;
+        return;
+    }
+    if (!o->bad)
+        (void)fq_fail(o->err, FQ_USAGE, "more than %d %s are named; '%s' is one too many", (int)MAX_LIST, what, word);
+    o->bad = true;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state) {
@@ -64,50 +77,72 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case OPTION_DIM:
         o->dim = parse_count(o, "dim", arg);
         return 0;
+    case 'j':
+        o->json = true;
+        return 0;
     case 'p':
-        if (o->n_plugins < MAX_LIST)
-            o->plugins[o->n_plugins++] = arg;
+        add_word(o, o->plugins, &o->n_plugins, "plug-ins", arg);
         return 0;
     case ARGP_KEY_ARG:
-        if (o->n_methods < MAX_LIST)
-            o->methods[o->n_methods++] = arg;
+        add_word(o, o->methods, &o->n_methods, "methods", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-/* Whole records, and a float16 tail for the tokens that fill none. */
-static double tensor_bytes(const struct fq_footprint *f, const struct options *o) {
-    const size_t g = f->granularity ? f->granularity : 1, groups = o->context / g, tail = o->context % g;
-    return (double)o->layers * (double)o->kv_heads *
-           ((double)groups * (double)f->record_bytes + (double)tail * (double)o->dim * 2.0);
+/* Bytes of one method's cache. Double: a hundred million tokens of a large model exceed what anybody adds up by hand,
+ * and whole numbers stay exact up to 2^53. */
+struct sizes {
+    const struct fq_method *method;
+    char parameters[384];
+    double tensor[2]; /* of keys, of values: records, and a float16 tail for the tokens that fill none */
+    double side;      /* of both: what is no code */
+    double shared;    /* rotations and codebooks; not part of the cache's rate */
+};
+
+static double coordinates(const struct options *o) { /* of keys, or of values */
+    return (double)o->layers * (double)o->kv_heads * (double)o->context * (double)o->dim;
 }
 
-static int print_method(const struct options *o, const struct fq_method *method, const struct fq_params *params,
-                        struct fq_error *err) {
-    char text[384];
-    double cache = 0, shared = 0, side = 0;
+static int measure(const struct options *o, const struct fq_method *method, const struct fq_params *params,
+                   struct sizes *out, struct fq_error *err) {
+    const double matrices = (double)o->layers * (double)o->kv_heads;
+    *out = (struct sizes){.method = method};
     for (int tensor = FQ_KEY; tensor <= FQ_VALUE; tensor++) {
         const struct fq_shape shape = {o->dim, (enum fq_tensor)tensor};
         FQ_TRY(fq_params_check(method, params, &shape, err));
         const struct fq_footprint f = method->footprint(params, &shape);
-        const size_t g = f.granularity ? f.granularity : 1;
-        cache += tensor_bytes(&f, o);
-        const size_t groups = o->context / g;
-        side += (double)o->layers * (double)o->kv_heads * (double)groups * (double)f.side_bytes;
-        shared += (double)f.shared_bytes;
+        const size_t g = f.granularity ? f.granularity : 1, groups = o->context / g, tail = o->context % g;
+        out->tensor[tensor] =
+            matrices * ((double)groups * (double)f.record_bytes + (double)tail * (double)o->dim * 2.0);
+        out->side += matrices * (double)groups * (double)f.side_bytes;
+        /* What is drawn serves all layers and heads; what is learnt, each learns for itself. */
+        out->shared += (double)f.shared_bytes * (fq_method_learns(method, params) ? matrices : 1);
     }
-    fq_params_print(method, params, text, sizeof text);
-    const double coordinates = 2.0 * (double)o->layers * (double)o->kv_heads * (double)o->context * (double)o->dim;
-    const double half = 2.0 * coordinates;
-    printf("%-18s %9.4f %12.1f %14.3f %9.2f %12.3f %12.3f  %s\n", method->name, 8 * cache / coordinates,
-           cache / (double)o->context, cache / 1048576.0, half / cache, side / 1048576.0, shared / 1048576.0,
-           text[0] ? text : "-");
+    fq_params_print(method, params, out->parameters, sizeof out->parameters);
     return 0;
 }
 
-static int print_named(const struct options *o, const char *word, struct fq_error *err) {
+static double whole_cache(const struct sizes *s) {
+    return s->tensor[FQ_KEY] + s->tensor[FQ_VALUE];
+}
+
+/* 16 bits a coordinate over what it takes. */
+static double ratio_to_half(const struct options *o, const struct sizes *s) {
+    return 4.0 * coordinates(o) / whole_cache(s);
+}
+
+static const double MIB = 1048576.0;
+
+/* All rows are computed before the first is printed: a wrong name at the end leaves nothing half-said. */
+struct table {
+    struct sizes *row;
+    char (*refused)[FQ_ERROR_SIZE]; /* instead of sizes: why this method cannot hold the shape; "" if it can */
+    size_t n;
+};
+
+static int measure_word(const struct options *o, const char *word, struct sizes *out, struct fq_error *err) {
     char name[128];
     const struct fq_method *method = NULL;
     struct fq_params params;
@@ -120,20 +155,75 @@ static int print_named(const struct options *o, const char *word, struct fq_erro
     fq_params_default(method, &params);
     if (word[n] == ':')
         FQ_TRY(fq_params_parse(method, word + n + 1, &params, err));
-    return print_method(o, method, &params, err);
+    return measure(o, method, &params, out, err);
 }
 
-static int print_all(const struct options *o, struct fq_error *err) {
-    for (size_t i = 0; i < fq_catalog_size(); i++) {
-        const struct fq_method *method = fq_catalog_at(i);
+/* The methods named, or all with their defaults; of all, one that cannot hold the shape says so in its row. */
+static int fill(const struct options *o, struct table *t, struct fq_error *err) {
+    t->n = o->n_methods > 0 ? o->n_methods : fq_catalog_size();
+    t->row = calloc(t->n + 1, sizeof *t->row);
+    t->refused = calloc(t->n + 1, sizeof *t->refused);
+    if (!t->row || !t->refused)
+        return fq_fail(err, FQ_FAILED, "out of memory for %zu methods", t->n);
+    for (size_t i = 0; i < t->n; i++) {
+        if (o->n_methods > 0) {
+            FQ_TRY(measure_word(o, o->methods[i], &t->row[i], err));
+            continue;
+        }
         struct fq_params params;
         struct fq_error why = {0};
-        fq_params_default(method, &params);
-        if (print_method(o, method, &params, &why) != 0)
-            printf("%-18s cannot hold this shape: %s\n", method->name, why.text);
+        fq_params_default(fq_catalog_at(i), &params);
+        if (measure(o, fq_catalog_at(i), &params, &t->row[i], &why) != 0)
+            memcpy(t->refused[i], why.text, sizeof why.text);
     }
-    (void)err;
     return 0;
+}
+
+static void print_text(const struct options *o, const struct table *t) {
+    int width = (int)strlen("method");
+    for (size_t i = 0; i < t->n; i++)
+        if ((int)strlen(t->row[i].method->name) > width)
+            width = (int)strlen(t->row[i].method->name);
+    printf("%s: %zu layers, %zu KV heads, d = %zu, %zu tokens\n", o->model ? o->model : "given shape", o->layers,
+           o->kv_heads, o->dim, o->context);
+    printf("%-*s %9s %12s %12s %8s %12s %12s %11s %11s  %s\n", width, "method", "bits", "bytes/token", "cache MiB",
+           "vs fp16", "keys MiB", "values MiB", "side MiB", "shared MiB", "parameters");
+    for (size_t i = 0; i < t->n; i++) {
+        const struct sizes *s = &t->row[i];
+        const double cache = whole_cache(s);
+        if (t->refused[i][0] != '\0') {
+            printf("%-*s cannot hold this shape: %s\n", width, s->method->name, t->refused[i]);
+            continue;
+        }
+        printf("%-*s %9.4f %12.1f %12.3f %8.2f %12.3f %12.3f %11.3f %11.3f  %s\n", width, s->method->name,
+               4 * cache / coordinates(o), cache / (double)o->context, cache / MIB, ratio_to_half(o, s),
+               s->tensor[FQ_KEY] / MIB, s->tensor[FQ_VALUE] / MIB, s->side / MIB, s->shared / MIB,
+               s->parameters[0] ? s->parameters : "-");
+    }
+}
+
+static json_t *row_json(const struct options *o, const struct sizes *s) {
+    const double cache = whole_cache(s), n = coordinates(o);
+    return json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "method", s->method->name,
+                     "parameters", s->parameters, "rate_bits", 4 * cache / n, "key_bits", 8 * s->tensor[FQ_KEY] / n,
+                     "value_bits", 8 * s->tensor[FQ_VALUE] / n, "bytes_per_token", cache / (double)o->context,
+                     "cache_bytes", cache, "key_bytes", s->tensor[FQ_KEY], "value_bytes", s->tensor[FQ_VALUE],
+                     "side_bytes", s->side, "shared_bytes", s->shared, "ratio_to_fp16", ratio_to_half(o, s));
+}
+
+static void print_json(const struct options *o, const struct table *t) {
+    json_t *rows = json_array();
+    for (size_t i = 0; i < t->n; i++)
+        (void)json_array_append_new(
+            rows, t->refused[i][0] != '\0'
+                      ? json_pack("{s:s, s:s}", "method", t->row[i].method->name, "refused", t->refused[i])
+                      : row_json(o, &t->row[i]));
+    json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "model", o->model ? o->model : "", "layers",
+                            (json_int_t)o->layers, "kv_heads", (json_int_t)o->kv_heads, "dim", (json_int_t)o->dim,
+                            "context", (json_int_t)o->context, "methods", rows);
+    (void)json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    (void)putchar('\n');
+    json_decref(all);
 }
 
 static int find_shape(struct options *o, struct fq_error *err) {
@@ -162,6 +252,7 @@ int fq_verb_size(int argc, char **argv, struct fq_error *err) {
         .doc = "Bytes of a KV cache by method: records, side information and the float16 tail of an unfinished group, "
                "as promised by the methods; no METHOD: all with their defaults."};
     struct options o = {.err = err};
+    struct table t = {0};
     argp_err_exit_status = FQ_USAGE;
     if (argp_parse(&parser, argc, argv, 0, NULL, &o) != 0)
         return fq_fail(err, FQ_USAGE, "the command line cannot be read");
@@ -170,13 +261,12 @@ int fq_verb_size(int argc, char **argv, struct fq_error *err) {
     for (size_t i = 0; i < o.n_plugins; i++)
         FQ_TRY(fq_catalog_load_plugin(o.plugins[i], err));
     FQ_TRY(find_shape(&o, err));
-    printf("%s: %zu layers, %zu KV heads, d = %zu, %zu tokens\n", o.model ? o.model : "given shape", o.layers,
-           o.kv_heads, o.dim, o.context);
-    printf("%-18s %9s %12s %14s %9s %12s %12s  %s\n", "method", "bits", "bytes/token", "cache MiB", "vs fp16",
-           "side MiB", "shared MiB", "parameters");
-    if (o.n_methods == 0)
-        return print_all(&o, err);
-    for (size_t i = 0; i < o.n_methods; i++)
-        FQ_TRY(print_named(&o, o.methods[i], err));
-    return 0;
+    const int code = fill(&o, &t, err);
+    if (code == 0 && o.json)
+        print_json(&o, &t);
+    else if (code == 0)
+        print_text(&o, &t);
+    free(t.row);
+    free(t.refused);
+    return code;
 }

@@ -159,7 +159,7 @@ const struct fq_method fq_method_blockgtq = {
     .paper = "Liang, Zhang, Jia 2026, Block-GTQ (arXiv 2606.24033)",
     .summary =
         "bits given to RoPE blocks by their energy, then rotation and Lloyd-Max within each group of equal width",
-    .bits_formula = "avg_bits + 16 groups/d; norms=vector: + 16/d; widths and matrices in the shared state",
+    .bits_formula = "avg_bits + 16 groups/d; norms=vector: avg_bits + 16/d; widths and matrices in the shared state",
     .params = params,
     .n_params = GTQ_N_PARAMS,
     .data_oblivious = false,

@@ -128,7 +128,7 @@ const struct fq_method fq_method_e8p = {
     .paper = "Tseng et al. 2024, QuIP# (arXiv 2402.04396), E8P code book",
     .summary =
         "rotation, nearest point of a 2^16 subset of the lattice E8 for each 8 coordinates, one scale per vector",
-    .bits_formula = "2 + 16/d",
+    .bits_formula = "(2 w + s) / d; w = d or d padded for the rotation, s = 16 (fp16) or 32 (fp32)",
     .params = params,
     .n_params = E8P_N_PARAMS,
     .data_oblivious = true,

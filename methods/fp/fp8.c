@@ -101,7 +101,7 @@ static void known_answers_e5m2(const struct fq_answers *answers) {
         .role = FQ_BASELINE,                                                                                           \
         .paper = "Micikevicius et al. 2022 (arXiv 2209.05433); OCP 8-bit floating point 1.0",                          \
         .summary = summary_,                                                                                           \
-        .bits_formula = "8; scale=vector: + 16/d (scalar=fp32: 32/d)",                                                 \
+        .bits_formula = "8; scale=vector: + s/d; s = 16 (fp16) or 32 (fp32)",                                          \
         .params = params,                                                                                              \
         .n_params = FP8_N_PARAMS,                                                                                      \
         .data_oblivious = true,                                                                                        \

@@ -144,8 +144,8 @@ const struct fq_method fq_method_polarquant = {
     .role = FQ_CONTENDER,
     .paper = "Han, Kacham, Karbasi, Mirrokni, Zandieh 2025, PolarQuant, arXiv 2502.02617",
     .summary = "rotation, then blocks of 16 in recursive polar coordinates: quantized angles, one radius per block",
-    .bits_formula = "(8 b1 + 7 bu + s) w / (16 d), indices rounded up to bytes; w = d or d padded, s = 16 (fp16) or 32 "
-                    "(fp32): 3.875 as published",
+    .bits_formula = "(8 b1 + 7 bu + s) w / (16 d); b1 = first_bits, bu = upper_bits, w = d or d padded for the "
+                    "rotation, s = 16 (fp16) or 32 (fp32), indices rounded up to bytes; 3.875 as published",
     .params = params,
     .n_params = POLAR_PARAMS,
     .data_oblivious = true,

@@ -162,7 +162,8 @@ const struct fq_method fq_method_pq = {
     .role = FQ_BASELINE,
     .paper = "Jegou, Douze, Schmid 2011, Product quantization for nearest neighbor search",
     .summary = "sub-vectors replaced by entries of codebooks that k-means learnt, scored by tables",
-    .bits_formula = "code_bits/sub_dim; norm=fp16: + 16/d; codebooks of 4 d 2^code_bits bytes apart",
+    .bits_formula = "code_bits w / (sub_dim d); norm=fp16: + 16/d; norm=fp32: + 32/d; w = d or d padded for the "
+                    "rotation, codes rounded up to bytes; codebooks of 4 d 2^code_bits bytes apart",
     .params = params,
     .n_params = PQ_N_PARAMS,
     .data_oblivious = false,

@@ -177,8 +177,8 @@ const struct fq_method fq_method_qjl = {
     .paper = "Zandieh, Daliri, Han 2024, QJL, arXiv 2406.03482",
     .summary = "signs of a random projection of the key and its norm; the query stays in float",
     .bits_formula =
-        "m/d + s/d, m = sketch_ratio d; with o outliers also (m_out + s)/d + o i / (32 d), i = 8 (d <= 256) "
-        "or 16; s = 16 (fp16) or 32 (fp32)",
+        "(m + s) / d; outliers>0: + (n + s + outliers i / 32) / d; m = sketch_ratio d, n = outlier_sketch_ratio d, "
+        "i = 8 (d <= 256) or 16, s = 16 (fp16) or 32 (fp32)",
     .params = params,
     .n_params = QJL_PARAMS,
     .data_oblivious = true,

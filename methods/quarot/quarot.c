@@ -147,7 +147,8 @@ const struct fq_method fq_method_quarot = {
     .role = FQ_CONTENDER,
     .paper = "Ashkboos et al. 2024, QuaRot (arXiv 2404.00456), KV cache",
     .summary = "Hadamard matrix without signs, then integers between minimum and maximum of the head",
-    .bits_formula = "b + (16 + 8)/g asymmetric, b + 16/g symmetric; g = d for a whole head",
+    .bits_formula = "(b + 24/g) w/d; range=symmetric: (b + 16/g) w/d; g = group, or w for a whole head (group=0), "
+                    "w = d or d padded for the rotation",
     .params = params,
     .n_params = QUAROT_N_PARAMS,
     .data_oblivious = true,

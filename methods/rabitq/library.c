@@ -172,7 +172,8 @@ const struct fq_method fq_method_rabitq_library = {
     .paper = "VectorDB-NTU/RaBitQ-Library 7c2d0d7; Gao et al. 2024 (arXiv 2409.09913)",
     .summary = "RaBitQ as its authors' library ships it: search range cut short, codes scored unclamped, single "
                "precision factors",
-    .bits_formula = "(b d' + 160)/d, b = 1: (d' + 96)/d; (b d' + 64)/d unless form=split; d' = d padded to 64",
+    .bits_formula = "(b w + 160) / d; bits=1: (w + 96) / d; form!=split: (b w + 64) / d; w = d padded to 64, and then "
+                    "for the rotation",
     .params = params,
     .n_params = LIBRARY_N_PARAMS,
     .data_oblivious = true,

@@ -271,8 +271,8 @@ const struct fq_method fq_method_rabitq = {
     .paper = "Gao & Long 2024 (arXiv 2405.12497, 1 bit); Gao et al. 2024 (arXiv 2409.09913, 2..8 bits)",
     .summary = "rotation, signs and a uniform mid-rise grid whose step is searched per vector, with an unbiased "
                "estimator",
-    .bits_formula = "(b d' + 16)/d, d' = d unless the rotation pads; scalars of 32 with scalar=fp32; two of them with "
-                    "bound=stored",
+    .bits_formula =
+        "(b w + s) / d; bound=stored: + s/d; w = d or d padded for the rotation, s = 16 (fp16) or 32 (fp32)",
     .params = params,
     .n_params = RABITQ_N_PARAMS,
     .data_oblivious = true,

@@ -93,6 +93,10 @@ static const struct fq_gate turbo4_before_197_gates[] = {
 };
 
 /* One method of the four; `symbol` names its format, gates and kernels. */
+#define FORMULA(code_bits, side_bits)                                                                                  \
+    "(" code_bits " + " side_bits "/g) w/d; g = 128, or 64 with narrow=group-64 where 64 divides d and 128 does "      \
+    "not, w = d padded to g"
+
 #define TURBO_METHOD(symbol, method_name, nominal, method_summary, formula)                                            \
     static double symbol##_nominal_bits(const struct fq_params *values) {                                              \
         (void)values;                                                                                                  \
@@ -118,10 +122,10 @@ static const struct fq_gate turbo4_before_197_gates[] = {
         .n_gates = sizeof symbol##_gates / sizeof symbol##_gates[0],                                                   \
     }
 
-TURBO_METHOD(turbo2, "turbo2", 2, "fixed signed Hadamard, 4 levels, corrected norm per group", "(2 + 16/g) w/d");
+TURBO_METHOD(turbo2, "turbo2", 2, "fixed signed Hadamard, 4 levels, corrected norm per group", FORMULA("2", "16"));
 TURBO_METHOD(turbo3, "turbo3", 3, "fixed signed Hadamard, 8 levels in two planes, corrected norm per group",
-             "(3 + 16/g) w/d");
-TURBO_METHOD(turbo4, "turbo4", 4, "fixed signed Hadamard, 16 levels, corrected norm per group", "(4 + 16/g) w/d");
+             FORMULA("3", "16"));
+TURBO_METHOD(turbo4, "turbo4", 4, "fixed signed Hadamard, 16 levels, corrected norm per group", FORMULA("4", "16"));
 TURBO_METHOD(turbo4_before_197, "turbo4@before-197", 4,
              "turbo4 as shipped until pull request 197: mis-scaled table, a norm that is stored and not used",
-             "(4 + 32/g) w/d");
+             FORMULA("4", "32"));

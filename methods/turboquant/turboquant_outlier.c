@@ -198,8 +198,8 @@ static const struct fq_gate released_gates[] = {
     .abi = FQ_METHOD_ABI, .role = FQ_CONTENDER, .params = params, .n_params = OUTLIER_PARAMS, .data_oblivious = false, \
     .nominal_bits = nominal_bits, .check = check, .footprint = footprint, .setup_scratch = setup_scratch,              \
     .train = train,                                                                                                    \
-    .bits_formula = "((b+1) w1 + b w2 + 2 s) / d, b = 2 or 3; w1, w2 = the parts' channels, padded for the rotation; " \
-                    "s = 16 (fp16) or 32 (fp32): 2.5 and 3.5 at d = 128"
+    .bits_formula = "((b + 1) w1 + b w2 + 2 s) / d; b = 2 or 3, w1, w2 = the channels of both parts, padded for the "  \
+                    "rotation, s = 16 (fp16) or 32 (fp32); 2.5 and 3.5 at d = 128 with a quarter of the channels"
 
 const struct fq_method fq_method_turboquant_outlier = {
     SPLIT_METHOD,

@@ -138,8 +138,8 @@ const struct fq_method fq_method_turboquant_prod = {
     .role = FQ_CONTENDER,
     .paper = "Zandieh, Daliri, Hadian, Mirrokni 2025, arXiv 2504.19874, Algorithm 2",
     .summary = "turboquant-mse at b-1 bits, then a one-bit sketch of the residual: an unbiased inner product",
-    .bits_formula = "(b w + 2 s) / d; w = d or d padded, s = 16 (fp16) or 32 (fp32); one s less for b = 1 or "
-                    "residual=constant",
+    .bits_formula = "(b w + 2 s) / d; bits=1: (w + s) / d; residual=constant: (b w + s) / d; w = d or d padded for the "
+                    "rotation, s = 16 (fp16) or 32 (fp32)",
     .params = params,
     .n_params = PROD_PARAMS,
     .data_oblivious = true,

@@ -5,6 +5,7 @@
 fq=$fairquant
 
 expect 0 'Usage: fairquant VERB' 'audit' -- "$fq" --help
+expect 0 'FQ_DATA' 'FQ_MIRROR' 'FQ_HOME' -- "$fq" --help
 expect 0 'fairquant [0-9]+\.[0-9]+' -- "$fq" --version
 expect 2 'Usage' -- "$fq"
 expect 2 'xyzzyxyzzy' -- "$fq" xyzzyxyzzy
@@ -31,6 +32,11 @@ expect 0 'fp16 +16\.0000 +327680\.0 +40960\.000' -- "$fq" size --layers 80 --kv-
 expect 2 'context' -- "$fq" size --layers 80 --kv-heads 8 --dim 128
 expect 2 'dim' 'abc' -- "$fq" size --layers 80 --kv-heads 8 --dim abc --context 16
 expect 2 'bits' '99' -- "$fq" size --layers 1 --kv-heads 1 --dim 64 --context 16 rabitq:bits=99
+for wrong in rabitq:bits=99 fp16:bits=2 nosuchmethod; do # all is read before the first line is printed
+    "$fq" size --layers 1 --kv-heads 1 --dim 64 --context 16 fp16 "$wrong" >"$dir/out.txt" 2>/dev/null
+    [ ! -s "$dir/out.txt" ] || fail "size printed a table before it refused $wrong"
+done
+expect 2 'or set FQ_DATA to the folder that holds it' -- env FQ_DATA="$dir" FQ_MIRROR= "$fq" size --model smollm2-135m --context 16
 expect 2 'both' -- "$fq" size --model smollm2-135m --layers 3 --kv-heads 8 --dim 64 --context 16
 
 # plan: an A/A twin is there, impossible metrics are said, nothing is written
@@ -39,6 +45,9 @@ sweep "$dir/s.yaml" '  - {name: turboquant-mse, bits: [2, 3]}
 sed -i 's/^metrics:.*/metrics: [distortion, attention, speed, bytes]/; s/^seeds:.*/seeds: [1, 2]/' "$dir/s.yaml"
 expect 0 'turboquant-mse bits=2 \(twin\)' 'attention on sphere-64x32: not planned' 'all +13 ' -- "$fq" plan "$dir/s.yaml"
 [ -z "$(find "$dir" -name '*.journal')" ] || fail "plan left a journal"
+# vectors are no keys, and a name longer than its column used to be runs into no neighbour
+sweep "$dir/wide.yaml" '  - {name: turboquant-mse, bits: 2, rate_class: a-class-with-a-long-name}'
+expect 0 'a-class-with-a-long-name +2 ' 'codec +sphere-64x32 +vectors ' -- "$fq" plan "$dir/wide.yaml"
 
 # what is wrong is said with its line
 line() { sweep "$dir/bad.yaml" "$1" "${2:-}" "${3:-}"; }
@@ -72,12 +81,22 @@ absent "$dir/x.h5" "$dir/x.h5.journal"
 
 # three shards hold every cell once; merged they are the whole
 expect 0 '13 cells, 13 run now' -- "$fq" run "$dir/s.yaml" --out "$dir/whole.h5"
+# a refusal comes alone: no note about a run that will not be
+"$fq" run "$dir/s.yaml" --out "$dir/whole.h5" 2>"$dir/err.txt" && fail "run replaced an existing file"
+[ "$(wc -l <"$dir/err.txt")" = 1 ] || fail "notes before a refusal: $(cat "$dir/err.txt")"
+mkdir "$dir/left.h5.journal"
+expect 2 'left\.h5\.journal' 'did not end' -- "$fq" run "$dir/s.yaml" --out "$dir/left.h5"
+expect 2 'no file can be made' -- "$fq" run "$dir/s.yaml" --out /proc/x.h5
 total=0
 for i in 1 2 3; do
     "$fq" run "$dir/s.yaml" --out "$dir/part$i.h5" --shard "$i/3" --quiet >"$dir/out.txt" 2>&1 || fail "shard $i failed: $(cat "$dir/out.txt")"
     total=$((total + $(sed -n 's/.*: \([0-9]*\) cells (shard.*/\1/p' "$dir/out.txt")))
 done
 [ "$total" = 13 ] || fail "the shards hold $total cells, the sweep has 13"
+for verb in audit judge; do
+    "$fq" "$verb" "$dir/part1.h5" >"$dir/out.txt" 2>/dev/null
+    head -n 1 "$dir/out.txt" | grep -qE 'part1\.h5 holds [0-9]+ of 13 planned cells: merge the shards first' || fail "$verb does not begin with what a shard lacks"
+done
 expect 0 'partial' -- "$fq" merge --out "$dir/some.h5" "$dir/part1.h5" "$dir/part2.h5"
 expect 0 '13 of 13' -- "$fq" merge --out "$dir/merged.h5" "$dir/part1.h5" "$dir/part2.h5" "$dir/part3.h5"
 expect 0 '13 of 13' -- "$fq" merge --out "$dir/again.h5" "$dir/merged.h5" "$dir/part2.h5"

@@ -72,6 +72,44 @@ static void exponential_of_the_mean(void **state) {
     fq_bootstrap_free(boot);
 }
 
+/* Times from two processes of which one was disturbed, and magnitudes in general: nothing below zero, whatever the
+ * statistic; on a linear scale the same samples have bounds far below it. */
+static void magnitudes(void **state) {
+    (void)state;
+    struct fq_bootstrap *boot = fq_bootstrap_new(1, FQ_RESAMPLES);
+    struct fq_sample s[10];
+    for (int i = 0; i < 10; i++)
+        s[i] = (struct fq_sample){.x = (i < 5 ? 600.0 : 9000.0) + 10.0 * (i % 5), .weight = 1, .a = i / 5, .b = i % 5};
+    static const enum fq_statistic list[] = {FQ_MEAN, FQ_MEDIAN, FQ_Q99, FQ_Q999, FQ_MAX, FQ_RMS};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        struct fq_boot_result linear = run(boot, s, 10, list[i], FQ_EFFECT_VALUE),
+                              out = run(boot, s, 10, list[i], FQ_EFFECT_MAGNITUDE);
+        near(out.value, linear.value, 1e-9);
+        assert_true(out.logarithm && !linear.logarithm);
+        assert_true(out.low > 0.0 && out.low <= out.value && out.value <= out.high);
+    }
+    struct fq_boot_result out = run(boot, s, 10, FQ_MEDIAN, FQ_EFFECT_MAGNITUDE);
+    assert_true(run(boot, s, 10, FQ_MEDIAN, FQ_EFFECT_VALUE).low < 0.0);
+    near(log(out.high / out.value), log(out.value / out.low), 1e-9); /* one degree of freedom has no shape */
+    near(out.df, 1.0, 1e-12);
+    assert_true(out.high > 10.0 * out.low);
+    /* Where the processes agree, the scale makes no difference to speak of. */
+    for (int i = 0; i < 10; i++)
+        s[i].x = 600.0 + (i * 7) % 10;
+    struct fq_boot_result near_linear = run(boot, s, 10, FQ_MEDIAN, FQ_EFFECT_VALUE);
+    out = run(boot, s, 10, FQ_MEDIAN, FQ_EFFECT_MAGNITUDE);
+    near(out.low, near_linear.low, 0.5);
+    near(out.high, near_linear.high, 0.5);
+    /* A zero among the samples has no logarithm: linear, but not below zero; what is signed keeps its sign. */
+    for (int i = 0; i < 10; i++)
+        s[i].x = i == 3 ? 5.0 : 0.0;
+    out = run(boot, s, 10, FQ_MEAN, FQ_EFFECT_MAGNITUDE);
+    assert_false(out.logarithm);
+    near(out.low, 0.0, 0.0);
+    assert_true(run(boot, s, 10, FQ_MEAN, FQ_EFFECT_VALUE).low < 0.0);
+    fq_bootstrap_free(boot);
+}
+
 static void no_interval_from_one_unit(void **state) {
     (void)state;
     struct fq_bootstrap *boot = fq_bootstrap_new(1, FQ_RESAMPLES);
@@ -127,7 +165,14 @@ struct scenario {
     int seeds, clusters, units;
     double seed_sd, cluster_sd, noise_sd;
     enum fq_statistic statistic;
+    bool magnitude; /* the samples are exponentials, which a disturbed clock gives */
 };
+
+/* What the statistic estimates. */
+static double truth(const struct scenario *c) {
+    double variance = c->seed_sd * c->seed_sd + c->cluster_sd * c->cluster_sd + c->noise_sd * c->noise_sd;
+    return !c->magnitude ? 0.0 : c->statistic == FQ_MEDIAN ? 1.0 : exp(0.5 * variance);
+}
 
 static int hits_of(struct fq_bootstrap *boot, const struct scenario *c, int runs, uint64_t key) {
     int n = c->seeds * c->clusters * c->units, hits = 0;
@@ -140,10 +185,13 @@ static int hits_of(struct fq_bootstrap *boot, const struct scenario *c, int runs
         for (int i = 0; i < n; i++) {
             int k = i / (c->clusters * c->units), a = i / c->units % c->clusters;
             double x = c->seed_sd * seed[k] + c->cluster_sd * cluster[a] + c->noise_sd * noise[i];
-            s[i] = (struct fq_sample){.x = x, .weight = 1, .outer = k, .a = a, .b = i % c->units};
+            s[i] =
+                (struct fq_sample){.x = c->magnitude ? exp(x) : x, .weight = 1, .outer = k, .a = a, .b = i % c->units};
         }
-        struct fq_boot_result out = run(boot, s, (size_t)n, c->statistic, FQ_EFFECT_VALUE);
-        hits += out.low <= 0.0 && 0.0 <= out.high;
+        struct fq_boot_result out =
+            run(boot, s, (size_t)n, c->statistic, c->magnitude ? FQ_EFFECT_MAGNITUDE : FQ_EFFECT_VALUE);
+        assert_true(!c->magnitude || out.low > 0.0);
+        hits += out.low <= truth(c) && truth(c) <= out.high;
     }
     free(s);
     free(noise);
@@ -154,16 +202,21 @@ static void coverage(void **state) {
     (void)state;
     /* clusters = layers and heads, chunks or processes; units = tokens or blocks */
     static const struct scenario list[] = {
-        {"30 normal values, one seed", 1, 1, 30, 0, 0, 1, FQ_MEAN},
-        {"median of 30 values", 1, 1, 30, 0, 0, 1, FQ_MEDIAN},
-        {"8 chunks of 16 tokens", 1, 8, 16, 0, 0.5, 1, FQ_MEAN},
-        {"3 seeds, noise only", 3, 1, 40, 0, 0, 1, FQ_MEAN},
-        {"3 seeds that differ, 20 units", 3, 1, 20, 0.5, 0, 1, FQ_MEAN},
-        {"3 seeds crossed with 20 layers", 3, 20, 2, 0.3, 0.5, 0.5, FQ_MEAN},
-        {"5 seeds crossed with 20 layers", 5, 20, 2, 0.2, 0.2, 1, FQ_MEAN},
-        {"20 seeds crossed with 40 units", 20, 1, 40, 0.2, 0, 1, FQ_MEAN},
-        {"3 processes of 10 blocks", 1, 3, 10, 0, 0, 1, FQ_MEDIAN},
-        {"3 processes that differ", 1, 3, 10, 0, 1, 1, FQ_MEDIAN},
+        {"30 normal values, one seed", 1, 1, 30, 0, 0, 1, FQ_MEAN, false},
+        {"median of 30 values", 1, 1, 30, 0, 0, 1, FQ_MEDIAN, false},
+        {"8 chunks of 16 tokens", 1, 8, 16, 0, 0.5, 1, FQ_MEAN, false},
+        {"3 seeds, noise only", 3, 1, 40, 0, 0, 1, FQ_MEAN, false},
+        {"3 seeds that differ, 20 units", 3, 1, 20, 0.5, 0, 1, FQ_MEAN, false},
+        {"3 seeds crossed with 20 layers", 3, 20, 2, 0.3, 0.5, 0.5, FQ_MEAN, false},
+        {"5 seeds crossed with 20 layers", 5, 20, 2, 0.2, 0.2, 1, FQ_MEAN, false},
+        {"20 seeds crossed with 40 units", 20, 1, 40, 0.2, 0, 1, FQ_MEAN, false},
+        {"3 processes of 10 blocks", 1, 3, 10, 0, 0, 1, FQ_MEDIAN, false},
+        {"3 processes that differ", 1, 3, 10, 0, 1, 1, FQ_MEDIAN, false},
+        {"times of 2 processes", 1, 2, 5, 0, 0, 0.1, FQ_MEDIAN, true},
+        {"times of 2 that differ", 1, 2, 5, 0, 0.5, 0.1, FQ_MEDIAN, true},
+        {"times of 3 that differ", 1, 3, 10, 0, 0.5, 0.2, FQ_MEDIAN, true},
+        {"mean of 40 errors", 1, 1, 40, 0, 0, 0.4, FQ_MEAN, true},
+        {"3 seeds that differ, errors", 3, 1, 20, 0.2, 0, 0.4, FQ_MEAN, true},
     };
     enum { RUNS = 1000 };
     struct fq_bootstrap *boot = fq_bootstrap_new(7, FQ_RESAMPLES);
@@ -201,6 +254,7 @@ static void repeatable(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values),
+        cmocka_unit_test(magnitudes),
         cmocka_unit_test(no_interval_from_one_unit),
         cmocka_unit_test(layout),
         cmocka_unit_test(seeds_alone),

@@ -156,9 +156,11 @@ static void whole_report(void **state) {
     says(html, "alpha is below beta");
     says(html, "supported");
     says(html, "0.912");
-    says(html, "rel_mse of alpha over beta; reference 1");
+    says(html, "<abbr title=\"rel_mse\">relative MSE</abbr> of alpha over beta; reference 1");
     says(html, "Somebody &amp; others");
     says(html, "unfair in 1 of 2 comparisons");
+    says(html, "<h2 id=\"quality\">Vectors</h2>");
+    assert_null(strstr(html, "make reproduce"));
     says(html, "2.25: alpha; 4.25: beta &lt;b&gt;");
     says(html, "fix&lt;ture&gt;");
     says(html, "2 of 3 planned cells (the run is partial)");

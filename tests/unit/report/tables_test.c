@@ -68,6 +68,75 @@ static void unequal_rows_apart(void **state) {
     fq_estimates_free(&e);
 }
 
+/* A long list apart is whole in the files and opened on demand on the page. */
+static void a_long_list_is_folded(void **state) {
+    (void)state;
+    struct fq_estimates e;
+    struct fq_tables t = {0};
+    struct fq_error err;
+    fixture_fill(&e);
+    for (int i = 0; i < 30; i++) {
+        char label[32];
+        snprintf(label, sizeof label, "omega bits=%d", i);
+        snprintf(fixture_add(&e, "codec", "sphere-512x64", "vectors", label, "2", 2.25, "rel_mse", 0.1, 0.01)->flags,
+                 96, "unfair:threads");
+    }
+    assert_int_equal(fq_tables_build(&e, &t, &err), 0);
+    const struct fq_table *apart = table_named(&t, "quality-sphere-512x64-vectors-apart");
+    assert_non_null(apart);
+    assert_int_equal(apart->n_rows, 60);
+    assert_string_equal(apart->fold, "30 methods, 30 numbers: open the list");
+    assert_string_equal(table_named(&t, "quality-sphere-512x64-vectors")->fold, "");
+    char *html = NULL;
+    FIXTURE_TEXT(html, fq_table_html(f, apart));
+    const char *open = strstr(html, "<details>"), *shut = strstr(html, "</details>");
+    assert_true(open != NULL && shut != NULL && open < strstr(html, "<table") && strstr(html, "</table>") < shut);
+    free(html);
+    fq_tables_free(&t);
+    fq_estimates_free(&e);
+}
+
+/* A time whose interval spans more than a factor of ten is no number, in the table; the file for programs keeps it. */
+static void a_disturbed_time_is_no_number(void **state) {
+    (void)state;
+    struct fq_estimates e;
+    struct fq_tables t = {0};
+    struct fq_error err;
+    fixture_fill(&e);
+    struct fq_estimate *time = fixture_find(&e, "beta_x bits=2", "ns_encode");
+    time->value = 642;
+    time->low = 53;
+    time->high = 61299;
+    snprintf(time->flags, sizeof time->flags, "few-units,too-wide");
+    assert_int_equal(fq_tables_build(&e, &t, &err), 0);
+    const struct fq_table_row *s = row_named(table_named(&t, "speed-sphere-512x64-vectors"), "beta_x bits=2");
+    assert_string_equal(s->cell[2].text, "not measurable here");
+    assert_string_equal(s->cell[2].range, "");
+    assert_string_equal(s->cell[2].note, "processes disagree");
+    char *csv = NULL;
+    FIXTURE_TEXT(csv, fq_put_cells_csv(f, &e));
+    assert_non_null(strstr(csv, "ns_encode,642,53,61299,"));
+    assert_non_null(strstr(csv, "\"few-units,too-wide\""));
+    free(csv);
+    fq_tables_free(&t);
+    fq_estimates_free(&e);
+}
+
+static void metrics_have_names(void **state) {
+    (void)state;
+    static const char *const list[][2] = {
+        {"rel_mse", "relative MSE"},     {"ip_slope_rho50", "IP slope (\u03c1 = 0.5)"},
+        {"kl.median", "KL median"},      {"rel_mse.median", "relative MSE, median"},
+        {"ns_encode", "time to encode"}, {"shared_bytes", "shared state"}};
+    char out[160];
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        assert_true(fq_metric_title(list[i][0], out, sizeof out));
+        assert_string_equal(out, list[i][1]);
+    }
+    assert_false(fq_metric_title("rel_ms", out, sizeof out));
+    assert_string_equal(out, "rel_ms");
+}
+
 static void no_number_without_interval(void **state) {
     (void)state;
     struct fq_estimates e;
@@ -189,6 +258,9 @@ static void curves_lose_their_width(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rate_classes_in_order),
                                        cmocka_unit_test(unequal_rows_apart),
+                                       cmocka_unit_test(a_long_list_is_folded),
+                                       cmocka_unit_test(a_disturbed_time_is_no_number),
+                                       cmocka_unit_test(metrics_have_names),
                                        cmocka_unit_test(no_number_without_interval),
                                        cmocka_unit_test(flags_become_words),
                                        cmocka_unit_test(three_forms),
