@@ -2,6 +2,8 @@
  * nor as an end of an interpolation. Must not extrapolate, and must not hide that a number is interpolated. */
 #include "harness/report/matched.h"
 
+#include "harness/measure/catalog.h"
+#include "harness/measure/codec.h"
 #include "harness/report/curves.h"
 #include "harness/report/number.h"
 #include "harness/report/tables_internal.h"
@@ -11,7 +13,7 @@
 #include <string.h>
 
 static const double whole[] = {2, 3, 4};
-enum { WHOLE = sizeof whole / sizeof whole[0], MOST_RATES = 2 * WHOLE, FIRST_METRIC = 3, COMMON_AT_LEAST = 3 };
+enum { WHOLE = sizeof whole / sizeof whole[0], MOST_RATES = 2 * WHOLE, FIRST_METRIC = 4, COMMON_AT_LEAST = 3 };
 
 /* Beyond this a method is no candidate for any of the rates, and a row that says so tells nobody anything. */
 static const double FARTHEST_BITS = 5.5;
@@ -67,6 +69,9 @@ static void metric_at(const struct fq_estimates *e, const struct fq_scope *scope
 
 static int by_value(const void *pa, const void *pb) {
     const struct row *a = pa, *b = pb;
+    const bool none_a = a->match.kind == FQ_MATCH_NONE, none_b = b->match.kind == FQ_MATCH_NONE;
+    if (none_a != none_b)
+        return none_a ? 1 : -1;
     if (a->sort < b->sort || a->sort > b->sort)
         return a->sort < b->sort ? -1 : 1;
     return strcmp(a->curve->name, b->curve->name);
@@ -80,9 +85,41 @@ static double highest(const struct fq_curve *c) {
     return c->point[c->n - 1]->first->rate_bits;
 }
 
+/* Does this setting learn from data? A method that this binary does not know is taken not to. */
+static bool learns(const struct fq_estimate *e) {
+    for (size_t i = 0; i < fq_catalog_size(); i++) {
+        const struct fq_method *m = fq_catalog_at(i);
+        struct fq_params params;
+        fq_params_default(m, &params);
+        if (strcmp(m->name, e->method) == 0)
+            return fq_params_parse(m, e->parameters, &params, NULL) == FQ_OK && fq_method_learns(m, &params);
+    }
+    return false;
+}
+
+/* Bytes of shared state: of the setting, or of the two that are interpolated between. */
+static void put_shared(const struct fq_estimates *e, const struct fq_scope *scope, const struct fq_match *match,
+                       struct fq_table_cell *cell) {
+    const struct fq_estimate *a = match->low ? fq_estimate_of(e, scope, match->low, "shared_bytes") : NULL;
+    const struct fq_estimate *b = match->high ? fq_estimate_of(e, scope, match->high, "shared_bytes") : NULL;
+    char low[FQ_NUMBER_SIZE], high[FQ_NUMBER_SIZE];
+    if (a == NULL || !isfinite(a->value)) {
+        snprintf(cell->text, sizeof cell->text, "\u2013");
+        return;
+    }
+    fq_print_exact(a->value, low);
+    if (b != NULL && isfinite(b->value) && fabs(b->value - a->value) >= 1) {
+        fq_print_exact(b->value, high);
+        snprintf(cell->text, sizeof cell->text, "%s .. %s", low, high);
+    } else
+        snprintf(cell->text, sizeof cell->text, "%s", low);
+}
+
 static void put_setting(const struct row *r, struct fq_table_row *out) {
     const struct fq_estimate *first = r->curve->point[0]->first;
     snprintf(out->cell[0].text, sizeof out->cell[0].text, "%s", r->curve->name);
+    if (learns(first))
+        fq_cell_note(&out->cell[0], "learnt");
     if (strcmp(first->role, "negative control") == 0)
         fq_cell_note(&out->cell[0], "negative control");
     char low[FQ_NUMBER_SIZE], high[FQ_NUMBER_SIZE];
@@ -147,11 +184,13 @@ static int rate_rows(const struct fq_estimates *e, const struct fq_scope *scope,
     size_t n = 0;
     for (size_t i = 0; i < curves->n; i++) {
         const struct fq_curve *c = &curves->curve[i];
-        if (lowest(c) > FARTHEST_BITS)
+        const struct fq_match match = fq_curve_at(c, rate);
+        /* Who cannot be had at all is said once, at the whole number. */
+        if (lowest(c) > FARTHEST_BITS || (match.kind == FQ_MATCH_NONE && rate > floor(rate)))
             continue;
         struct row *r = &rows[n++];
         struct fq_interpolated value;
-        *r = (struct row){.curve = c, .match = fq_curve_at(c, rate)};
+        *r = (struct row){.curve = c, .match = match};
         metric_at(e, scope, &r->match, metrics[0], &value, NULL);
         r->sort = isfinite(value.value) ? value.value : (double)INFINITY;
     }
@@ -163,6 +202,7 @@ static int rate_rows(const struct fq_estimates *e, const struct fq_scope *scope,
         if (row == NULL)
             return err->code;
         put_setting(&rows[i], row);
+        put_shared(e, scope, &rows[i].match, &row->cell[3]);
         for (size_t m = 0; m + FIRST_METRIC < t->n_columns; m++) {
             struct fq_interpolated value;
             metric_at(e, scope, &rows[i].match, metrics[m], &value, &row->cell[m + FIRST_METRIC]);
@@ -190,7 +230,8 @@ static void put_caption(const struct fq_estimates *e, const struct fq_scope *sco
              "the one asked for. Interpolated: between the two nearest settings of the same method, whose rates are "
              "given; errors by their logarithms, slopes and overlaps linearly; both intervals count, as if both "
              "settings were wrong in the same direction, and the error of interpolating itself is not in them. Nothing "
-             "is extrapolated. Sorted by the first metric. %s",
+             "is extrapolated. Shared state is no part of the rate: drawn rotations and sketches are one for a cache, "
+             "what is learnt is one for each layer and head. Sorted by the first metric. %s",
              FQ_MATCH_WINDOW, sampling);
 }
 
@@ -224,6 +265,7 @@ int fq_matched_build(const struct fq_estimates *e, const struct fq_scope *scope,
             fq_table_column(t, "method", "", false);
             fq_table_column(t, "from", "", false);
             fq_table_column(t, "rate", "bits/coord.", true);
+            fq_table_column(t, "shared state", "bytes", true);
             for (const struct fq_metric_head *h = heads; h->metric != NULL; h++)
                 if (fq_scope_has(e, scope, h->metric))
                     fq_table_column(t, h->title, h->unit, true);

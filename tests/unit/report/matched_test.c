@@ -33,6 +33,8 @@ static void fill(struct fq_estimates *e) {
     add(e, "gamma bits=2 rounds=2", 2, "rel_mse", 0.11, 0.01);
     add(e, "gamma bits=3 rounds=2", 3, "rel_mse", 0.03, 0.01);
     add(e, "delta", 4.5, "rel_mse", 0.007, 0.0001);
+    add(e, "beta group=64 bits=2", 2.1, "shared_bytes", 64, 0);
+    add(e, "beta group=32 bits=4", 4.0, "shared_bytes", 4096, 0);
     add(e, "half", 16, "rel_mse", 1e-7, 1e-8);
     snprintf(add(e, "wrong bits=3", 3, "rel_mse", 0.5, 0.1)->role, sizeof e->rows[0].role, "negative control");
 }
@@ -151,18 +153,20 @@ static void table_says_where_a_number_is_from(void **state) {
     assert_non_null(row);
     assert_string_equal(row->cell[1].text, "interpolated");
     assert_string_equal(row->cell[2].text, "2.25 .. 3.25");
-    assert_string_equal(row->cell[3].text, "0.0156"); /* 4^-3 */
-    assert_string_equal(row->cell[3].range, "0.0141 \u2013 0.0172");
-    assert_string_equal(row->cell[4].text, "0.962"); /* a slope: 0.95 and 1 - 0.1 / 3, linearly */
+    assert_string_equal(row->cell[4].text, "0.0156"); /* 4^-3 */
+    assert_string_equal(row->cell[4].range, "0.0141 \u2013 0.0172");
+    assert_string_equal(row->cell[5].text, "0.962"); /* a slope: 0.95 and 1 - 0.1 / 3, linearly */
     row = row_at(m, "2 bits", "beta");
     assert_string_equal(row->cell[1].text, "measured");
     assert_string_equal(row->cell[2].text, "2.1");
-    assert_string_equal(row->cell[3].text, "0.100");
-    assert_string_equal(row->cell[4].text, "\u2013"); /* has no slope */
+    assert_string_equal(row->cell[3].text, "64");
+    assert_string_equal(row_at(m, "3 bits", "beta")->cell[3].text, "64 .. 4,096");
+    assert_string_equal(row->cell[4].text, "0.100");
+    assert_string_equal(row->cell[5].text, "\u2013"); /* has no slope */
     row = row_at(m, "4 bits", "delta");
     assert_string_equal(row->cell[1].text, "not reachable at this rate");
     assert_string_equal(row->cell[2].text, "4.5");
-    assert_string_equal(row->cell[3].text, "\u2013");
+    assert_string_equal(row->cell[4].text, "\u2013");
     assert_null(row_at(m, "4 bits", "half"));
     assert_string_equal(row_at(m, "3 bits", "wrong")->cell[0].note, "negative control");
     /* Sorted by the error; what is not reachable comes last. */
@@ -191,6 +195,7 @@ static void the_common_rate_is_asked_for_as_well(void **state) {
     assert_string_equal(row_at(m, "2.25 bits", "alpha scale=raw")->cell[1].text, "measured");
     assert_string_equal(row_at(m, "2.25 bits", "beta")->cell[1].text, "interpolated");
     assert_string_equal(row_at(m, "2 bits", "single")->cell[1].text, "not reachable at this rate");
+    assert_null(row_at(m, "2.25 bits", "delta")); /* said at 2 bits */
     assert_null(row_at(m, "3.25 bits", "alpha scale=raw"));
     fq_tables_free(&t);
     fq_estimates_free(&e);
