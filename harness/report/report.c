@@ -22,7 +22,7 @@ static int put_tables(const struct fq_tables *tables, const struct fq_report_dir
     FQ_TRY(fq_report_dir_sub(dir, "tables", err));
     for (size_t i = 0; i < tables->n; i++) {
         const struct fq_table *t = &tables->rows[i].table;
-        char name[128];
+        char name[192];
         snprintf(name, sizeof name, "tables/%s.md", t->id);
         PUT_FILE(dir, name, fq_table_markdown(f, t));
         snprintf(name, sizeof name, "tables/%s.tex", t->id);

@@ -27,7 +27,7 @@ struct fq_table_column {
 };
 
 struct fq_table {
-    char id[64]; /* file name and HTML anchor: a slug */
+    char id[160]; /* file name and HTML anchor: a slug */
     char title[224];
     char caption[1280];
     char fold[96]; /* "": in full; else the page shows the rows when this line is opened */

@@ -115,6 +115,17 @@ struct fq_table *fq_tables_add(struct fq_tables *tables, enum fq_section section
     struct fq_report_table *t = &tables->rows[tables->n++];
     t->section = section;
     fq_table_begin(&t->table, id, title);
+    /* Names that differ in their last letters only, or in letters that no file name has: the number tells them apart.
+     */
+    for (size_t i = 0; i + 1 < tables->n; i++)
+        if (strcmp(tables->rows[i].table.id, t->table.id) == 0) {
+            char number[24];
+            const size_t n = (size_t)snprintf(number, sizeof number, "-%zu", tables->n);
+            const size_t end =
+                strlen(t->table.id) + n < sizeof t->table.id ? strlen(t->table.id) : sizeof t->table.id - 1 - n;
+            memcpy(t->table.id + end, number, n + 1);
+            break;
+        }
     return &t->table;
 }
 

@@ -228,6 +228,28 @@ static void three_forms(void **state) {
     fq_estimates_free(&e);
 }
 
+/* Keys and values of a set with a long name (a list of layers) are two tables, and so are names that no file name can
+ * tell apart. */
+static void every_table_has_a_name_of_its_own(void **state) {
+    (void)state;
+    struct fq_estimates e = {0};
+    struct fq_tables t = {0};
+    struct fq_error err;
+    static const char data[] =
+        "a-model-and-its-corpus-layers-0+1+2+3+4+5+6+7+8+9+10+11+12+13+14+15+16+17+18-2048-tokens";
+    fixture_add(&e, "codec", data, "key", "m", "2", 2, "rel_mse", 0.1, 0.01);
+    fixture_add(&e, "codec", data, "value", "m", "2", 2, "rel_mse", 0.1, 0.01);
+    fixture_add(&e, "codec", "set+1", "key", "m", "2", 2, "rel_mse", 0.1, 0.01);
+    fixture_add(&e, "codec", "set*1", "key", "m", "2", 2, "rel_mse", 0.1, 0.01);
+    assert_int_equal(fq_tables_build(&e, &t, &err), 0);
+    assert_true(t.n >= 4);
+    for (size_t i = 0; i < t.n; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(t.rows[i].table.id, t.rows[k].table.id);
+    fq_tables_free(&t);
+    fq_estimates_free(&e);
+}
+
 static void tidy_csv(void **state) {
     (void)state;
     struct fq_estimates e;
@@ -265,6 +287,7 @@ int main(void) {
                                        cmocka_unit_test(flags_become_words),
                                        cmocka_unit_test(three_forms),
                                        cmocka_unit_test(tidy_csv),
+                                       cmocka_unit_test(every_table_has_a_name_of_its_own),
                                        cmocka_unit_test(curves_lose_their_width)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
