@@ -243,18 +243,20 @@ static int scope_table(const struct fq_estimates *e, const struct fq_scope *scop
     snprintf(title, sizeof title, "%s: %s", scope_name,
              section == FQ_SECTION_MODEL ? "the model with a quantized cache" : "quality by rate class");
     struct fq_table *t = fq_tables_add(tables, section, id, title, err);
-    int code = t == NULL ? err->code : FQ_OK;
-    if (code == FQ_OK) {
-        fq_describe_sampling(e, scope, heads, sampling, sizeof sampling);
-        snprintf(t->caption, sizeof t->caption,
-                 "Rate: bits per coordinate from the bytes written, everything included. %s", sampling);
-        fq_table_column(t, "method", "", false);
-        fq_table_column(t, "rate", "bits/coord.", true);
-        for (const struct fq_metric_head *h = heads; h->metric != NULL; h++)
-            if (fq_scope_has(e, scope, h->metric) && t->n_columns < FQ_TABLE_COLUMNS)
-                fq_table_column(t, h->title, h->unit, true);
+    if (t == NULL) {
+        free(subjects);
+        return err->code;
     }
+    fq_describe_sampling(e, scope, heads, sampling, sizeof sampling);
+    snprintf(t->caption, sizeof t->caption, "Rate: bits per coordinate from the bytes written, everything included. %s",
+             sampling);
+    fq_table_column(t, "method", "", false);
+    fq_table_column(t, "rate", "bits/coord.", true);
+    for (const struct fq_metric_head *h = heads; h->metric != NULL; h++)
+        if (fq_scope_has(e, scope, h->metric) && t->n_columns < FQ_TABLE_COLUMNS)
+            fq_table_column(t, h->title, h->unit, true);
     const char *in_class = NULL;
+    int code = FQ_OK;
     for (size_t i = 0; i < n && code == FQ_OK; i++) {
         const struct fq_subject *s = &subjects[i];
         if (s->unequal)
