@@ -50,6 +50,32 @@ typedef int fq_model_hook(void *arg, enum fq_hook_tensor which, size_t layer, si
 int fq_model_eval(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook, void *arg,
                   size_t logits_from, float *logits, struct fq_error *err);
 
+/* What a layer computes from its cache: scores before scale and mask, weights behind the softmax, weighted values. */
+enum fq_attention_stage { FQ_ATTENTION_SCORES, FQ_ATTENTION_WEIGHTS, FQ_ATTENTION_OUTPUT };
+
+/* One stage of one layer, for the n_queries queries of one graph. Slot j of the cache holds position j of the window,
+ * sliding windows included; slots behind the last query are padding. Query head h reads KV head h / (heads / kv_heads).
+ *
+ * SCORES, WEIGHTS: data[h * head_stride + i * query_stride + j], j < n_keys: query i against slot j
+ * OUTPUT:          data[h * head_stride + i * query_stride + c], c < dim, and `weights` as they were summed with */
+struct fq_attention_view {
+    enum fq_attention_stage stage;
+    size_t layer, first_position, n_queries; /* query i stands at position first_position + i */
+    size_t n_keys, heads, kv_heads, dim;
+    float *data; /* may be written: the model goes on with it */
+    size_t query_stride, head_stride;
+    const float *weights; /* OUTPUT only; laid out as the data of WEIGHTS, else NULL */
+    size_t weight_query_stride, weight_head_stride;
+};
+
+/* Called once per graph, layer and stage, after the keys, values and queries of the layer. Nonzero: stop with err. */
+typedef int fq_model_attention_hook(void *arg, const struct fq_attention_view *view, struct fq_error *err);
+
+/* fq_model_eval with hooks on the attention as well; either may be NULL. Both get `arg`. */
+int fq_model_eval_attention(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
+                            fq_model_attention_hook *attention, void *arg, size_t logits_from, float *logits,
+                            struct fq_error *err);
+
 /* What the bias b of the keys adds to each key that the cache stores, RoPE_p(b) for positions p < n of a window:
  * out[layers][kv_heads][n][dim]. Taken from the graph itself, by evaluating it with nothing but biases in the keys, so
  * that every RoPE of every model is the model's own. FQ_USAGE: no key bias, or something between bias and cache that is

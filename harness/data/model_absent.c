@@ -57,6 +57,13 @@ int fq_model_eval(struct fq_model *model, const int32_t *tokens, size_t n, fq_mo
     return absent(err);
 }
 
+int fq_model_eval_attention(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
+                            fq_model_attention_hook *attention, void *arg, size_t logits_from, float *logits,
+                            struct fq_error *err) {
+    (void)model, (void)tokens, (void)n, (void)hook, (void)attention, (void)arg, (void)logits_from, (void)logits;
+    return absent(err);
+}
+
 int fq_model_key_bias(struct fq_model *model, size_t n, float *out, struct fq_error *err) {
     (void)model, (void)n, (void)out;
     return absent(err);
