@@ -202,7 +202,7 @@ int fq_audit_require(struct fq_audit *a, const struct fq_audit_set *s, const str
             continue;
         fair = false;
         snprintf(one, sizeof one, "%s: %s", why, s->cell[i]->label);
-        if (strstr(detail, one) == NULL)
+        if (!fq_audit_listed(detail, "; ", one))
             fq_audit_append(detail, sizeof detail, "; ", one);
     }
     struct fq_finding *f = fq_audit_add(a, s, rule->fact, fair);
@@ -229,7 +229,7 @@ int fq_audit_nominal(struct fq_audit *a, const struct fq_audit_set *s, struct fq
         if (!number(c, "rate_bits", &rate) || !(rate - c->nominal_bits > NOMINAL_EXCESS_BITS))
             continue;
         snprintf(one, sizeof one, "%s: %.4g measured, %.4g nominal", c->label, rate, c->nominal_bits);
-        if (strstr(detail, one) == NULL)
+        if (!fq_audit_listed(detail, "; ", one))
             fq_audit_append(detail, sizeof detail, "; ", one);
     }
     if (detail[0] == '\0')

@@ -76,6 +76,16 @@ void fq_audit_append(char *to, size_t size, const char *separator, const char *t
         memcpy(to + used - 3, "...", 3);
 }
 
+bool fq_audit_listed(const char *list, const char *separator, const char *text) {
+    const size_t n = strlen(text), gap = strlen(separator);
+    for (const char *at = strstr(list, text); at != NULL; at = strstr(at + 1, text)) {
+        const bool begins = at == list || ((size_t)(at - list) >= gap && memcmp(at - gap, separator, gap) == 0);
+        if (begins && (at[n] == '\0' || strncmp(at + n, separator, gap) == 0))
+            return true;
+    }
+    return false;
+}
+
 bool fq_audit_same_instance(const struct fq_cell *a, const struct fq_cell *b) {
     return a->replicate == b->replicate && strcmp(a->method, b->method) == 0 &&
            strcmp(a->parameters, b->parameters) == 0;

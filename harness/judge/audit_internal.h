@@ -23,6 +23,8 @@ struct fq_finding *fq_audit_note(struct fq_audit *audit, const struct fq_audit_s
 bool fq_audit_odd(struct fq_finding *finding, const struct fq_cell *cell);
 /* Adds text behind a separator; what does not fit is cut, and the cut shows. */
 void fq_audit_append(char *to, size_t size, const char *separator, const char *text);
+/* Is text one of the entries between separators? (No mere part of an entry.) */
+bool fq_audit_listed(const char *list, const char *separator, const char *text);
 bool fq_audit_same_instance(const struct fq_cell *a, const struct fq_cell *b);
 int fq_audit_no_memory(struct fq_error *err);
 

@@ -91,7 +91,8 @@ int fq_compare(struct fq_bootstrap *boot, const struct fq_group *x, const struct
     bool blockwise = y != NULL && x->timed && effect == FQ_EFFECT_RATIO;
     memset(out, 0, sizeof *out);
     if (y == NULL) {
-        effect = FQ_EFFECT_VALUE;
+        /* Held against a constant as a ratio: the same scale as a ratio of two, where the samples allow it. */
+        effect = effect == FQ_EFFECT_RATIO ? FQ_EFFECT_MAGNITUDE : FQ_EFFECT_VALUE;
         s = fq_group_samples(x);
         if (s == NULL)
             return fq_fail(err, FQ_FAILED, "out of memory for %zu samples", n);

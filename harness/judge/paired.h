@@ -15,8 +15,8 @@
 
 struct fq_comparison {
     double value, low, high;
-    double se, df;     /* of the logarithm where it says so */
-    bool logarithm;    /* ratios and exp_mean: the interval was made for the logarithm */
+    double se, df;  /* of the logarithm where it says so */
+    bool logarithm; /* ratios, exp_mean, positive values against a constant: the interval was made for the logarithm */
     bool has_interval; /* false: nothing to resample, the value must not be printed */
     size_t n;          /* pairs */
     size_t seeds, tops;

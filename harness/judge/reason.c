@@ -16,7 +16,8 @@ static void add(struct fq_verdict *v, const char *format, ...) {
 }
 
 static void counts(struct fq_verdict *v) {
-    add(v, " (%zu of %zu comparisons hold, %zu fail, %zu undecided)", v->holds, v->n, v->fails, v->undecided);
+    add(v, " (%zu of %zu comparison%s hold%s, %zu fail, %zu undecided)", v->holds, v->n, v->n == 1 ? "" : "s",
+        v->n == 1 ? "s" : "", v->fails, v->undecided);
 }
 
 static const char *bound_words(const struct fq_claim_test *t) {

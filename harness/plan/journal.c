@@ -67,12 +67,12 @@ int fq_journal_sweep(const char *dir, char sha256[FQ_SHA256_HEX], struct fq_erro
     return 0;
 }
 
-int fq_journal_put(const char *dir, const struct fq_cell *cell, struct fq_error *err) {
+int fq_journal_put(const char *dir, const struct fq_cell *cell, size_t planned, struct fq_error *err) {
     char path[4096], file[64];
     snprintf(file, sizeof file, "%s.h5", cell->id);
     FQ_TRY(join(dir, file, path, sizeof path, err));
     struct fq_cell copy = *cell;
-    const struct fq_results one = {.cells = &copy, .n_cells = 1, .cells_room = 1, .planned = 1};
+    const struct fq_results one = {.cells = &copy, .n_cells = 1, .cells_room = 1, .planned = planned};
     return fq_results_write(path, &one, err);
 }
 

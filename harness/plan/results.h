@@ -25,7 +25,7 @@ void fq_results_free(struct fq_results *results);
 
 /* The journal of a running sweep: DIR holds one whole HDF5 file per finished cell, written by rename, so that kill -9
  * at any moment loses none. */
-int fq_journal_put(const char *dir, const struct fq_cell *cell, struct fq_error *err);
+int fq_journal_put(const char *dir, const struct fq_cell *cell, size_t planned, struct fq_error *err);
 int fq_journal_read(const char *dir, struct fq_cell **cells, size_t *n, struct fq_error *err);
 
 #endif

@@ -128,7 +128,7 @@ static int run_cells(struct run *r, const char *what, bool (*wanted)(const struc
         snprintf(detail, sizeof detail, "%.95s on %.120s", p->cell.label, p->cell.data);
         fq_progress_step(&progress, 0, detail);
         fq_bench_run(bench, p, &cell);
-        code = fq_journal_put(r->journal, &cell, err);
+        code = fq_journal_put(r->journal, &cell, r->plan->n_cells, err);
         if (!cell.ok)
             fq_warn("%s on %s, seed %llu: %s", cell.label, cell.data, (unsigned long long)cell.seed, cell.reason);
         fq_cell_free(&cell);
@@ -179,7 +179,7 @@ static int run_speed_process(struct run *r, int process, struct fq_error *err) {
         struct fq_cell cell = r->plan->cells[missing].cell;
         snprintf(cell.reason, sizeof cell.reason, "the process that timed it %s", how);
         fq_warn("%s on %s: %s", cell.label, cell.data, cell.reason);
-        FQ_TRY(fq_journal_put(r->journal, &cell, err));
+        FQ_TRY(fq_journal_put(r->journal, &cell, r->plan->n_cells, err));
         r->done[missing] = true;
     }
 }

@@ -190,7 +190,7 @@ static int verify(const struct options *o, struct fq_error *err) {
         json_dumpf(totals.json, stdout, JSON_INDENT(1));
         putchar('\n');
     } else if (code == FQ_OK) {
-        printf("%zu methods, %zu checks: %s\n", totals.methods, totals.checks,
+        printf("%zu method%s, %zu checks: %s\n", totals.methods, totals.methods == 1 ? "" : "s", totals.checks,
                totals.bad == 0 ? "all as they must be" : "NOT all as they must be");
     }
     json_decref(totals.json);

@@ -39,6 +39,9 @@ expect 2 'another sweep' -- "$fq" run "$dir/other.yaml" --out "$dir/r.h5" --resu
 expect 2 'another sweep' -- "$fq" run "$dir/s.yaml" --out "$dir/r.h5" --resume --threads 2
 (cd "$dir/r.h5.journal" && sha256sum ./*.h5 | sort) | diff -q - "$dir/kept.txt" >/dev/null || fail "a refused run changed the journal"
 
+# what a killed run kept can be looked at: its files join to a results file that says what is missing
+expect 0 "$kept of $planned planned cells \\(partial" -- "$fq" merge --out "$dir/kept.h5" "$dir"/r.h5.journal/*.h5
+
 # the rest: what was finished is kept, what was not is run once
 expect 0 "$planned cells, $((planned - kept)) run now, $kept kept, 0 failed" -- "$fq" run "$dir/s.yaml" --out "$dir/r.h5" --resume
 [ ! -d "$dir/r.h5.journal" ] || fail "the journal is still there"

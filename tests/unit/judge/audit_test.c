@@ -271,6 +271,28 @@ static void marks_the_odd_rows_only(void **state) {
     fq_results_free(&r);
 }
 
+/* A name that is the beginning of another is listed, too. */
+static void names_each_of_two_alike(void **state) {
+    (void)state;
+    struct fq_results r;
+    struct fq_audit a;
+    fair_run(&r);
+    set_fact(&r.cells[0], "canaries", "dead");
+    snprintf(r.cells[0].label, sizeof r.cells[0].label, "alpha bits=2 (twin)");
+    set_fact(&r.cells[2], "canaries", "dead");
+    audit(&r, NULL, &a);
+    const char *detail = NULL;
+    for (size_t i = 0; i < a.n; i++)
+        if (!a.finding[i].fair && strcmp(a.finding[i].field, "canaries") == 0)
+            detail = a.finding[i].detail;
+    assert_non_null(detail);
+    assert_non_null(strstr(detail, "alpha bits=2 (twin)"));
+    const size_t n = strlen(detail), tail = strlen(": alpha bits=2");
+    assert_true(n > tail && strcmp(detail + n - tail, ": alpha bits=2") == 0);
+    fq_audit_free(&a);
+    fq_results_free(&r);
+}
+
 /* The default class trusts the nominal width; where that is far off, a reader is told. */
 static void notes_a_rate_far_above_nominal(void **state) {
     (void)state;
@@ -427,6 +449,7 @@ int main(void) {
         cmocka_unit_test(every_kind_proves_its_codes),
         cmocka_unit_test(marks_the_odd_rows_only),
         cmocka_unit_test(notes_a_rate_far_above_nominal),
+        cmocka_unit_test(names_each_of_two_alike),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }

@@ -151,6 +151,42 @@ static void constants(void **state) {
     assert_int_equal(verdict_on(text, reason), FQ_INCONCLUSIVE);
 }
 
+/* Two seeds that are a factor of 30 apart: the plain interval of their mean would reach far below zero, and a squared
+ * error cannot. Held against a constant as a difference, the same samples keep the plain interval. */
+static void a_magnitude_against_a_constant_stays_above_zero(void **state) {
+    (void)state;
+    static const char *const as[2] = {"ratio", "difference"};
+    for (int k = 0; k < 2; k++) {
+        struct fq_results r = {0};
+        struct fq_claims claims;
+        struct fq_verdicts v;
+        char text[512];
+        for (uint64_t seed = 1; seed <= 2; seed++) {
+            double x[8];
+            for (int i = 0; i < 8; i++)
+                x[i] = (seed == 1 ? 0.1 : 3.0) + 0.001 * i;
+            put_series(put_cell(&r, "codec", "alpha", "bits=2", seed, 0, 0, 0), "rel_mse", "1", "mean", x, 8);
+        }
+        r.planned = r.n_cells;
+        snprintf(text, sizeof text,
+                 "tests:\n  - name: one\n    cells: {method: alpha}\n    metric: rel_mse\n    constant: 1\n"
+                 "    as: %s\n    direction: below\n",
+                 as[k]);
+        write_claim("a.yaml", "one", text);
+        judge(&r, &claims, &v);
+        const struct fq_test_result *only = &v.verdict[0].result[0];
+        assert_int_equal(v.verdict[0].n, 1);
+        assert_non_null(strstr(v.verdict[0].reason, "of 1 comparison hold"));
+        if (k == 0)
+            assert_true(only->low > 0.0 && only->low < only->effect && only->effect < only->high);
+        else
+            assert_true(only->measured.low < 0.0);
+        fq_verdicts_free(&v);
+        fq_claims_free(&claims);
+        fq_results_free(&r);
+    }
+}
+
 static void combinations(void **state) {
     (void)state;
     char reason[640];
@@ -464,6 +500,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs),
         cmocka_unit_test(constants),
+        cmocka_unit_test(a_magnitude_against_a_constant_stays_above_zero),
         cmocka_unit_test(combinations),
         cmocka_unit_test(refuses_unequal_cells),
         cmocka_unit_test(noise_floor),

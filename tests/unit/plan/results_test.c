@@ -172,8 +172,8 @@ static void a_journal_keeps_whole_cells_only(void **state) {
     assert_string_equal(sha256, given);
     for (int k = 0; k < 3; k++) {
         struct fq_cell c = fixture_cell(k);
-        assert_int_equal(fq_journal_put(dir, &c, &err), 0);
-        assert_int_equal(fq_journal_put(dir, &c, &err), 0); /* the same cell again is the same file */
+        assert_int_equal(fq_journal_put(dir, &c, 7, &err), 0);
+        assert_int_equal(fq_journal_put(dir, &c, 7, &err), 0); /* the same cell again is the same file */
         fq_cell_free(&c);
     }
     /* What a killed process leaves: a temporary that never got its name. */
