@@ -57,15 +57,20 @@ enum fq_attention_stage { FQ_ATTENTION_SCORES, FQ_ATTENTION_WEIGHTS, FQ_ATTENTIO
  * sliding windows included; slots behind the last query are padding. Query head h reads KV head h / (heads / kv_heads).
  *
  * SCORES, WEIGHTS: data[h * head_stride + i * query_stride + j], j < n_keys: query i against slot j
- * OUTPUT:          data[h * head_stride + i * query_stride + c], c < dim, and `weights` as they were summed with */
+ * OUTPUT:          data[h * head_stride + i * query_stride + c], c < dim */
 struct fq_attention_view {
     enum fq_attention_stage stage;
     size_t layer, first_position, n_queries; /* query i stands at position first_position + i */
     size_t n_keys, heads, kv_heads, dim;
     float *data; /* may be written: the model goes on with it */
     size_t query_stride, head_stride;
-    const float *weights; /* OUTPUT only; laid out as the data of WEIGHTS, else NULL */
-    size_t weight_query_stride, weight_head_stride;
+    /* WEIGHTS, OUTPUT; else NULL: 0 where query i may see slot j, -inf where not: mask[i * mask_stride + j] */
+    const float *mask;
+    size_t mask_stride;
+    /* OUTPUT only, else NULL: what was summed, weights[h * weight_head_stride + i * weight_query_stride + j], and the
+     * cache's values[kv_head * value_head_stride + c * value_stride + j] */
+    const float *weights, *values;
+    size_t weight_query_stride, weight_head_stride, value_stride, value_head_stride;
 };
 
 /* Called once per graph, layer and stage, after the keys, values and queries of the layer. Nonzero: stop with err. */

@@ -29,7 +29,8 @@ int fq_hooks_init(struct fq_hooks *h, size_t layers, struct fq_error *err) {
     h->site = calloc(3 * layers, sizeof *h->site);
     h->shape = calloc(layers, sizeof *h->shape);
     h->product = calloc(layers, sizeof *h->product);
-    if (!h->site || !h->shape || !h->product)
+    h->attention_site = calloc(layers, sizeof *h->attention_site);
+    if (!h->site || !h->shape || !h->product || !h->attention_site)
         return fq_fail(err, FQ_FAILED, "out of memory for the hooks of %zu layers", layers);
     return 0;
 }
@@ -38,6 +39,7 @@ void fq_hooks_free(struct fq_hooks *h) {
     free(h->site);
     free(h->shape);
     free(h->product);
+    free(h->attention_site);
     free(h->seen);
     free(h->copy);
     memset(h, 0, sizeof *h);
@@ -270,6 +272,7 @@ int fq_hooks_graph_end(struct fq_hooks *h, struct fq_error *err) {
         for (size_t i = 0; i < h->layers && !h->failed; i++)
             if (h->product[i].calls != 1)
                 fail(h, FQ_FAILED, "the product under the bias was not found once", &h->product[i]);
+    fq_attention_graph_end(h);
     h->hook = NULL;
     if (!h->failed)
         return 0;
@@ -344,7 +347,7 @@ static bool ask_node(struct fq_hooks *h, struct ggml_tensor *t) {
             wanted = true;
         }
     }
-    return wanted;
+    return fq_attention_ask(h, t) || wanted;
 }
 
 bool fq_hooks_callback(struct ggml_tensor *t, bool ask, void *arg) {
@@ -370,6 +373,7 @@ bool fq_hooks_callback(struct ggml_tensor *t, bool ask, void *arg) {
         for (size_t i = 0; i < 3 * h->layers && !h->failed; i++)
             if (h->site[i].node == t && h->site[i].calls++ == 0 && call_hook(h, &h->site[i]) != 0)
                 h->failed = true;
+        fq_attention_computed(h, t);
         go = !h->failed;
     }
     h->ns += fq_now_ns() - start;

@@ -32,6 +32,12 @@ struct fq_layer_shape {
     size_t dim, value_dim, heads, kv_heads, cache_elements[2];
 };
 
+/* The attention of one layer in this graph: by enum fq_attention_stage the node, once asked for, and hooks called. */
+struct fq_attention_site {
+    struct ggml_tensor *node[3];
+    unsigned calls[3];
+};
+
 struct fq_seen_node {
     const struct ggml_tensor *node;
 };
@@ -39,6 +45,7 @@ struct fq_seen_node {
 struct fq_hooks {
     struct fq_site *site; /* [3 layers], index 3 layer + which; op GGML_OP_NONE until learned */
     struct fq_layer_shape *shape;
+    struct fq_attention_site *attention_site; /* [layers] */
     struct fq_site *product; /* [layers]: what the key bias is added to; op GGML_OP_NONE if none is, or not linearly */
     size_t layers, dim, heads, kv_heads;
     bool learning, failed;
@@ -51,6 +58,7 @@ struct fq_hooks {
 
     /* While evaluating. */
     fq_model_hook *hook;
+    fq_model_attention_hook *attention;
     void *arg;
     size_t first_position, n_tokens;
     float *copy; /* for tensors that are not dense; grown when needed */
@@ -76,6 +84,13 @@ void fq_hooks_learn_begin(struct fq_hooks *h, size_t n_tokens);
 int fq_hooks_learn_end(struct fq_hooks *h, struct fq_error *err);
 void fq_hooks_graph_begin(struct fq_hooks *h, fq_model_hook *hook, void *arg, size_t first_position, size_t n_tokens);
 int fq_hooks_graph_end(struct fq_hooks *h, struct fq_error *err);
+
+/* model_attention.c. ask: is t a stage of a layer's attention that the hook wants? computed: calls it. Both leave
+ * h->failed and h->error behind when the layout is not the expected one. */
+void fq_attention_graph_begin(struct fq_hooks *h, fq_model_attention_hook *attention);
+bool fq_attention_ask(struct fq_hooks *h, struct ggml_tensor *t);
+void fq_attention_computed(struct fq_hooks *h, struct ggml_tensor *t);
+void fq_attention_graph_end(struct fq_hooks *h); /* fails if a stage was not hooked exactly once */
 
 /* Silences libllama and libggml; their first error since the last call of fq_llama_forget is kept for sentences. */
 void fq_llama_start(void);

@@ -127,6 +127,7 @@ static int open_context(struct fq_model *m, unsigned threads, struct fq_error *e
     cp.cb_eval = fq_hooks_callback;
     cp.cb_eval_user_data = &m->hooks;
     cp.offload_kqv = cp.op_offload = false;
+    cp.swa_full = true; /* slot = position in sliding-window layers too; the mask keeps the window */
     m->context = llama_init_from_model(m->model, cp);
     if (!m->context) {
         fq_llama_complaint(why, sizeof why);
@@ -250,13 +251,15 @@ static int evaluate_graph(struct fq_model *m, const int32_t *tokens, size_t firs
     return 0;
 }
 
-static int evaluate(struct fq_model *m, const int32_t *tokens, size_t n, fq_model_hook *hook, void *arg,
-                    size_t logits_from, float *logits, struct fq_error *err) {
+static int evaluate(struct fq_model *m, const int32_t *tokens, size_t n, fq_model_hook *hook,
+                    fq_model_attention_hook *attention, void *arg, size_t logits_from, float *logits,
+                    struct fq_error *err) {
     size_t vocabulary = m->info.vocabulary;
     llama_memory_clear(llama_get_memory(m->context), true);
     for (size_t first = 0; first < n; first += m->batch) {
         size_t here = n - first < m->batch ? n - first : m->batch, end = first + here;
         fq_hooks_graph_begin(&m->hooks, hook, arg, first, here);
+        fq_attention_graph_begin(&m->hooks, attention);
         int code = evaluate_graph(m, tokens + first, first, here, logits_from, logits != NULL, err);
         struct fq_error from_hook;
         int hook_code = fq_hooks_graph_end(&m->hooks, &from_hook);
@@ -277,8 +280,22 @@ static int evaluate(struct fq_model *m, const int32_t *tokens, size_t n, fq_mode
     return 0;
 }
 
+/* Attention is hooked on top of the tensors, whose use is checked by their own hook. */
+static int look_on(void *arg, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
+                   size_t n_heads, size_t dim, float *data, struct fq_error *err) {
+    (void)arg, (void)which, (void)layer, (void)first_position, (void)n_tokens, (void)n_heads, (void)dim, (void)data;
+    (void)err;
+    return 0;
+}
+
 int fq_model_eval(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook, void *arg,
                   size_t logits_from, float *logits, struct fq_error *err) {
+    return fq_model_eval_attention(model, tokens, n, hook, NULL, arg, logits_from, logits, err);
+}
+
+int fq_model_eval_attention(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
+                            fq_model_attention_hook *attention, void *arg, size_t logits_from, float *logits,
+                            struct fq_error *err) {
     if (n < 1 || n > model->window)
         return fq_fail(err, FQ_USAGE, "expected 1 to %zu tokens, the context that the model was opened with, found %zu",
                        model->window, n);
@@ -289,7 +306,8 @@ int fq_model_eval(struct fq_model *model, const int32_t *tokens, size_t n, fq_mo
     uint64_t start = fq_now_ns();
     cpu_set_t mine;
     bool restore = sched_getaffinity(0, sizeof mine, &mine) == 0;
-    int code = evaluate(model, tokens, n, hook, arg, logits_from, logits, err);
+    int code =
+        evaluate(model, tokens, n, attention && !hook ? look_on : hook, attention, arg, logits_from, logits, err);
     if (restore)
         (void)sched_setaffinity(0, sizeof mine, &mine);
     model->eval_ns += fq_now_ns() - start;
