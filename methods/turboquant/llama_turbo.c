@@ -1,4 +1,4 @@
-/* turbo2, turbo3, turbo4, turbo4@before-197: formats, parameters, gates.
+/* turbo2, turbo3, turbo4, and each before pull request 197: formats, parameters, gates.
  *
  * Tables and signs are those that the fork ships (methods.md 7.3 and appendix C), with their published digits. */
 #include "methods/turboquant/llama_turbo.h"
@@ -10,9 +10,13 @@ const uint8_t turbo_signs_1[TURBO_GROUP / 8] = {0x59, 0x03, 0x6a, 0xe4, 0x49, 0x
 const uint8_t turbo_signs_2[TURBO_GROUP / 8] = {0x90, 0xee, 0xac, 0x16, 0xdc, 0x8f, 0x62, 0x3f,
                                                 0x7a, 0x35, 0xa5, 0xb7, 0x62, 0x65, 0xa5, 0xbe};
 
-const struct turbo_format turbo2_format = {.bits = 2, .level = {0.039994F, 0.133462F}, .bound = {0.086728F}};
-const struct turbo_format turbo3_format = {
-    .bits = 3, .level = {0.021460F, 0.065717F, 0.117832F, 0.190685F}, .bound = {0.043589F, 0.091775F, 0.154259F}};
+#define TURBO2_TABLE .bits = 2, .level = {0.039994F, 0.133462F}, .bound = {0.086728F}
+#define TURBO3_TABLE                                                                                                   \
+    .bits = 3, .level = {0.021460F, 0.065717F, 0.117832F, 0.190685F}, .bound = {0.043589F, 0.091775F, 0.154259F}
+const struct turbo_format turbo2_format = {TURBO2_TABLE};
+const struct turbo_format turbo3_format = {TURBO3_TABLE};
+const struct turbo_format turbo2_before_197_format = {TURBO2_TABLE, .block = TURBO_OLD_BLOCK};
+const struct turbo_format turbo3_before_197_format = {TURBO3_TABLE, .block = TURBO_OLD_BLOCK};
 const struct turbo_format turbo4_format = {
     .bits = 4,
     .level = {0.011353F, 0.034311F, 0.058069F, 0.083317F, 0.111065F, 0.143047F, 0.182907F, 0.241556F},
@@ -42,8 +46,11 @@ struct turbo_layout turbo_layout_of(const struct turbo_format *format, const str
         l.group = TURBO_GROUP / 2;
     l.groups = (shape->dim + l.group - 1) / l.group;
     l.work_dim = l.groups * l.group;
+    l.block = format->block > 0 ? format->block : l.group;
+    l.blocks = l.group / l.block;
     l.codes_at = (size_t)(format->unused_norm ? 2 : 1) * TURBO_SCALAR_BYTES;
-    l.group_bytes = l.codes_at + l.group * (size_t)format->bits / 8;
+    l.block_bytes = l.codes_at + l.block * (size_t)format->bits / 8;
+    l.group_bytes = l.blocks * l.block_bytes;
     l.record_bytes = l.groups * l.group_bytes;
     return l;
 }
@@ -54,7 +61,7 @@ static struct fq_footprint footprint_of(const struct turbo_format *format, const
     return (struct fq_footprint){
         .granularity = 1,
         .record_bytes = l.record_bytes,
-        .side_bytes = l.groups * l.codes_at,
+        .side_bytes = l.groups * l.blocks * l.codes_at,
         .work_dim = l.work_dim,
         .prepared_bytes = l.work_dim * sizeof(float),
         /* a decoded vector, a sum, the indices of a group */
@@ -85,6 +92,18 @@ static const struct fq_gate turbo4_gates[] = {
     {"narrow=group-64", 64, FQ_GATE_MSE, 0.01586, 0.03, MISSCALED},
     {"narrow=pad", 64, FQ_GATE_MSE, 0.00887, 0.03, DOUBLED},
 };
+/* The norm of a group of 128 stands four times in its record: 3/8 of a bit more, the same error. */
+#define COPIES "methods.md 7.3 and 13: the old blocks of 32 change the bytes alone"
+static const struct fq_gate turbo2_before_197_gates[] = {
+    {"", 128, FQ_GATE_MSE, 0.1188, 0.03, COPIES},
+    {"narrow=group-64", 64, FQ_GATE_MSE, 0.13800, 0.03, MISSCALED},
+    {"", 128, FQ_GATE_SLOPE, 0.9406, 0.005, "cosine, methods.md 1.2"},
+};
+static const struct fq_gate turbo3_before_197_gates[] = {
+    {"", 128, FQ_GATE_MSE, 0.0338, 0.03, COPIES},
+    {"narrow=group-64", 64, FQ_GATE_MSE, 0.04791, 0.03, MISSCALED},
+    {"", 128, FQ_GATE_SLOPE, 0.9831, 0.003, "cosine, methods.md 1.2"},
+};
 static const struct fq_gate turbo4_before_197_gates[] = {
     {"", 128, FQ_GATE_MSE, 0.0181, 0.03, MC_7_3},
     {"", 256, FQ_GATE_MSE, 0.0181, 0.03, MC_7_3},
@@ -92,7 +111,10 @@ static const struct fq_gate turbo4_before_197_gates[] = {
     {"", 128, FQ_GATE_SLOPE, 0.9909, 0.002, "cosine, methods.md 1.2"},
 };
 
-/* One method of the four; `symbol` names its format, gates and kernels. */
+/* One method of the six; `symbol` names its format, gates and kernels. */
+#define OLD_BLOCKS(code_bits)                                                                                          \
+    "(" code_bits " + 16/32) w/d; w = d padded to 128, or to 64 with narrow=group-64 where 64 divides d and 128 "      \
+    "does not"
 #define FORMULA(code_bits, side_bits)                                                                                  \
     "(" code_bits " + " side_bits "/g) w/d; g = 128, or 64 with narrow=group-64 where 64 divides d and 128 does "      \
     "not, w = d padded to g"
@@ -126,6 +148,10 @@ TURBO_METHOD(turbo2, "turbo2", 2, "fixed signed Hadamard, 4 levels, corrected no
 TURBO_METHOD(turbo3, "turbo3", 3, "fixed signed Hadamard, 8 levels in two planes, corrected norm per group",
              FORMULA("3", "16"));
 TURBO_METHOD(turbo4, "turbo4", 4, "fixed signed Hadamard, 16 levels, corrected norm per group", FORMULA("4", "16"));
+TURBO_METHOD(turbo2_before_197, "turbo2@before-197", 2,
+             "turbo2 in its old blocks of 32 coordinates, each with a copy of the group's norm", OLD_BLOCKS("2"));
+TURBO_METHOD(turbo3_before_197, "turbo3@before-197", 3,
+             "turbo3 in its old blocks of 32 coordinates, each with a copy of the group's norm", OLD_BLOCKS("3"));
 TURBO_METHOD(turbo4_before_197, "turbo4@before-197", 4,
              "turbo4 as shipped until pull request 197: mis-scaled table, a norm that is stored and not used",
              FORMULA("4", "32"));

@@ -1,8 +1,10 @@
 /* turbo2, turbo3, turbo4, reference bodies, in the order of the fork's kernels.
  *
- *   rotate    per group y = D2 H D1 x / sqrt(g)                   (the fork divides by the norm first; here encode
- * does) encode    u = y / ||y||; index by thresholds; norm ||y|| / ||c||, c the levels in their own unit decode    y =
- * norm c; x = D1 H D2 y / sqrt(g) D2 changes no magnitude: in law this is one Hadamard round. */
+ *   - rotate: per group y = D2 H D1 x / sqrt(g); the fork divides by the norm first, here encode does
+ *   - encode: u = y / ||y||; index by thresholds; norm ||y|| / ||c||, c the levels in their own unit
+ *   - decode: y = norm c; x = D1 H D2 y / sqrt(g)
+ *
+ * D2 changes no magnitude: in law this is one Hadamard round. */
 #include "methods/turboquant/llama_turbo.h"
 
 #include "methods/common/hadamard.h"
@@ -65,21 +67,22 @@ static float level_of(const struct turbo_format *f, uint8_t index) {
     return index >= half ? f->level[index - half] : -f->level[half - 1 - index];
 }
 
-static void put_codes(const struct turbo_layout *l, const uint8_t *index, uint8_t *low, uint8_t *bytes) {
+/* The codes of one block. */
+static void put_codes(const struct turbo_layout *l, const uint8_t *index, uint8_t *bytes) {
+    uint8_t low[TURBO_GROUP];
     if (l->format->bits != 3) {
-        fq_pack(l->format->bits, l->group, index, bytes);
+        fq_pack(l->format->bits, l->block, index, bytes);
         return;
     }
-    for (size_t j = 0; j < l->group; j++)
+    for (size_t j = 0; j < l->block; j++)
         low[j] = index[j] & 3;
-    fq_pack(2, l->group, low, bytes);
-    for (size_t j = 0; j < l->group; j++)
+    fq_pack(2, l->block, low, bytes);
+    for (size_t j = 0; j < l->block; j++)
         low[j] = index[j] >> 2;
-    fq_pack(1, l->group, low, bytes + l->group / 4);
+    fq_pack(1, l->block, low, bytes + l->block / 4);
 }
 
 static bool encode_group(const struct turbo_layout *l, const float *y, uint8_t *index, uint8_t *record) {
-    uint8_t low[TURBO_GROUP];
     double squared = 0, recon = 0;
     for (size_t j = 0; j < l->group; j++)
         squared += (double)y[j] * (double)y[j];
@@ -89,11 +92,13 @@ static bool encode_group(const struct turbo_layout *l, const float *y, uint8_t *
         const double c = (double)level_of(l->format, index[j]);
         recon += c * c;
     }
-    if (!fq_scalar_put(FQ_SCALAR_FP16, norm / sqrt(recon), record))
-        return false;
-    if (l->format->unused_norm)
-        (void)fq_scalar_put(FQ_SCALAR_FP16, 0, record + TURBO_SCALAR_BYTES);
-    put_codes(l, index, low, record + l->codes_at);
+    for (size_t b = 0; b < l->blocks; b++, record += l->block_bytes) {
+        if (!fq_scalar_put(FQ_SCALAR_FP16, norm / sqrt(recon), record))
+            return false;
+        if (l->format->unused_norm)
+            (void)fq_scalar_put(FQ_SCALAR_FP16, 0, record + TURBO_SCALAR_BYTES);
+        put_codes(l, index + b * l->block, record + l->codes_at);
+    }
     return true;
 }
 
@@ -109,21 +114,21 @@ static size_t encode(const struct turbo_layout *l, const struct fq_call *call, s
 
 static void get_codes(const struct turbo_layout *l, const uint8_t *bytes, uint8_t *index) {
     if (l->format->bits != 3) {
-        fq_unpack(l->format->bits, l->group, bytes, index);
+        fq_unpack(l->format->bits, l->block, bytes, index);
         return;
     }
-    const uint8_t *high = bytes + l->group / 4;
-    fq_unpack(2, l->group, bytes, index);
-    for (size_t j = 0; j < l->group; j++)
+    const uint8_t *high = bytes + l->block / 4;
+    fq_unpack(2, l->block, bytes, index);
+    for (size_t j = 0; j < l->block; j++)
         index[j] |= (uint8_t)(((high[j / 8] >> (j % 8)) & 1) << 2);
 }
 
 /* v[work_dim]: the decoded vector, still rotated. */
 static void expand(const struct turbo_layout *l, const uint8_t *record, uint8_t *index, float *v) {
-    for (size_t g = 0; g < l->groups; g++, record += l->group_bytes, v += l->group) {
+    for (size_t b = 0; b < l->groups * l->blocks; b++, record += l->block_bytes, v += l->block) {
         const float norm = fq_scalar_get(FQ_SCALAR_FP16, record);
         get_codes(l, record + l->codes_at, index);
-        for (size_t j = 0; j < l->group; j++)
+        for (size_t j = 0; j < l->block; j++)
             v[j] = norm * level_of(l->format, index[j]);
     }
 }
@@ -206,4 +211,6 @@ static void attend(const struct turbo_layout *l, const struct fq_call *call, siz
 TURBO_KERNELS(turbo2);
 TURBO_KERNELS(turbo3);
 TURBO_KERNELS(turbo4);
+TURBO_KERNELS(turbo2_before_197);
+TURBO_KERNELS(turbo3_before_197);
 TURBO_KERNELS(turbo4_before_197);

@@ -1,20 +1,33 @@
-/* turbo2, turbo3, turbo4 and turbo4@before-197: gates, byte layout, the fixed rotation, the old table's defect, and
- * what padding costs. */
+/* turbo2, turbo3, turbo4, now and before pull request 197: gates, byte layout, the fixed rotation, the old table's
+ * defect, and what padding costs. */
 #include "tests/support/method_gates.h"
 
 #include "methods/common/scale.h"
 #include "methods/turboquant/llama_turbo.h"
 
-extern const struct fq_method fq_method_turbo2, fq_method_turbo3, fq_method_turbo4, fq_method_turbo4_before_197;
+extern const struct fq_method fq_method_turbo2, fq_method_turbo3, fq_method_turbo4;
+extern const struct fq_method fq_method_turbo2_before_197, fq_method_turbo3_before_197, fq_method_turbo4_before_197;
 
-enum { N_METHODS = 4 };
-static const struct fq_method *const methods[N_METHODS] = {&fq_method_turbo2, &fq_method_turbo3, &fq_method_turbo4,
-                                                           &fq_method_turbo4_before_197};
+/* Each, with what the fork's code says of its bytes: a block is what has its own copy of the norm, `at` its first code
+ * byte; the last is with group-64. */
+enum { OLD_TURBO4 = 3, N_METHODS = 6 };
+static const struct {
+    const struct fq_method *method;
+    const struct turbo_format *format;
+    size_t block, at, bytes, half_bytes;
+} all[N_METHODS] = {
+    {&fq_method_turbo2, &turbo2_format, 128, 2, 34, 18},
+    {&fq_method_turbo3, &turbo3_format, 128, 2, 50, 26},
+    {&fq_method_turbo4, &turbo4_format, 128, 2, 66, 34},
+    {&fq_method_turbo4_before_197, &turbo4_before_197_format, 128, 4, 68, 36},
+    {&fq_method_turbo2_before_197, &turbo2_before_197_format, 32, 2, 4 * 10, 2 * 10},
+    {&fq_method_turbo3_before_197, &turbo3_before_197_format, 32, 2, 4 * 14, 2 * 14},
+};
 
 static void gates_pass(void **state) {
     (void)state;
     for (size_t m = 0; m < N_METHODS; m++)
-        assert_int_equal(gates_misses(methods[m], 0.01, true), 0);
+        assert_int_equal(gates_misses(all[m].method, 0.01, true), 0);
 }
 
 static void worst_cases_hold(void **state) {
@@ -22,12 +35,12 @@ static void worst_cases_hold(void **state) {
     static const size_t dims[] = {64, 80, 96, 128, 192, 256};
     for (size_t m = 0; m < N_METHODS; m++)
         for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
-            gates_worst_cases(methods[m], "narrow=pad", dims[i]);
-            gates_worst_cases(methods[m], "narrow=group-64", dims[i]);
-            gates_overflow_is_named(methods[m], "", dims[i]);
+            gates_worst_cases(all[m].method, "narrow=pad", dims[i]);
+            gates_worst_cases(all[m].method, "narrow=group-64", dims[i]);
+            gates_overflow_is_named(all[m].method, "", dims[i]);
             struct fixture f;
             float *x = fixture_gaussian(20, dims[i], 3);
-            fixture_open(&f, methods[m], "narrow=group-64", dims[i], FQ_VALUE, 3);
+            fixture_open(&f, all[m].method, "narrow=group-64", dims[i], FQ_VALUE, 3);
             fixture_linear(&f, 20, x, 1e-5);
             fixture_close(&f);
             free(x);
@@ -36,22 +49,20 @@ static void worst_cases_hold(void **state) {
 
 static void footprints_are_the_forks(void **state) {
     (void)state;
-    static const size_t expected[N_METHODS] = {34, 50, 66, 68}; /* 2.125, 3.125, 4.125, 4.25 bits */
-    for (size_t m = 0; m < N_METHODS; m++) {
+    for (size_t m = 0; m < N_METHODS; m++) { /* 2.125, 3.125, 4.125, 4.25, 2.5, 3.5 bits */
         struct fq_shape shape = {.dim = 128, .tensor = FQ_KEY};
-        struct fq_params params = fixture_params(methods[m], "");
-        assert_int_equal(methods[m]->footprint(&params, &shape).record_bytes, expected[m]);
+        struct fq_params params = fixture_params(all[m].method, "");
+        assert_int_equal(all[m].method->footprint(&params, &shape).record_bytes, all[m].bytes);
         shape.dim = 80; /* padded, and counted */
-        assert_int_equal(methods[m]->footprint(&params, &shape).record_bytes, expected[m]);
+        assert_int_equal(all[m].method->footprint(&params, &shape).record_bytes, all[m].bytes);
         shape.dim = 256;
-        assert_int_equal(methods[m]->footprint(&params, &shape).record_bytes, 2 * expected[m]);
-        params = fixture_params(methods[m], "narrow=group-64");
+        assert_int_equal(all[m].method->footprint(&params, &shape).record_bytes, 2 * all[m].bytes);
+        params = fixture_params(all[m].method, "narrow=group-64");
         shape.dim = 64;
-        assert_int_equal(methods[m]->footprint(&params, &shape).record_bytes,
-                         expected[m] / 2 + (m == 3 ? 2 : 1)); /* half the codes, a whole norm */
+        assert_int_equal(all[m].method->footprint(&params, &shape).record_bytes, all[m].half_bytes);
         shape.dim = 192;
-        assert_int_equal(methods[m]->footprint(&params, &shape).record_bytes, 3 * (expected[m] / 2 + (m == 3 ? 2 : 1)));
-        assert_int_equal(methods[m]->footprint(&params, &shape).shared_bytes, 0);
+        assert_int_equal(all[m].method->footprint(&params, &shape).record_bytes, 3 * all[m].half_bytes);
+        assert_int_equal(all[m].method->footprint(&params, &shape).shared_bytes, 0);
     }
 }
 
@@ -60,11 +71,9 @@ static void bytes_lie_where_the_fork_puts_them(void **state) {
     (void)state;
     for (size_t m = 0; m < N_METHODS; m++) {
         struct fixture f;
-        fixture_open(&f, methods[m], "", 128, FQ_KEY, 1);
-        const struct turbo_format *format = m == 0   ? &turbo2_format
-                                            : m == 1 ? &turbo3_format
-                                            : m == 2 ? &turbo4_format
-                                                     : &turbo4_before_197_format;
+        fixture_open(&f, all[m].method, "", 128, FQ_KEY, 1);
+        const struct turbo_format *format = all[m].format;
+        const size_t block = all[m].block, block_bytes = all[m].bytes / (128 / block);
         const unsigned n = 1U << format->bits, half = n / 2;
         double y[128], squared = 0;
         float x[128];
@@ -85,28 +94,57 @@ static void bytes_lie_where_the_fork_puts_them(void **state) {
         uint8_t *record = fixture_encode(&f, 1, x, NULL);
         /* Levels this far apart do not all survive being made a unit vector; the table's spread decides. */
         const double unit = sqrt(squared);
-        const size_t at = m == 3 ? 4 : 2;
-        for (unsigned j = 0; j < 128; j++) {
-            const double u = y[j] / unit;
+        for (unsigned i = 0; i < 128; i++) {
+            const uint8_t *code = record + i / block * block_bytes + all[m].at;
+            const size_t j = i % block;
+            const double u = y[i] / unit;
             unsigned k = 0; /* the index that the definition gives this coordinate */
             while (k + 1 < half && fabs(u) > (double)format->bound[k])
                 k++;
-            const unsigned expected = y[j] < 0 ? half - 1 - k : half + k;
+            const unsigned expected = y[i] < 0 ? half - 1 - k : half + k;
             unsigned found;
             if (format->bits == 2)
-                found = (unsigned)(record[at + j / 4] >> (2 * (j % 4))) & 3U;
+                found = (unsigned)(code[j / 4] >> (2 * (j % 4))) & 3U;
             else if (format->bits == 3)
-                found = ((unsigned)(record[at + j / 4] >> (2 * (j % 4))) & 3U) |
-                        (unsigned)((record[at + 32 + j / 8] >> (j % 8)) & 1) << 2;
+                found = ((unsigned)(code[j / 4] >> (2 * (j % 4))) & 3U) |
+                        (unsigned)((code[block / 4 + j / 8] >> (j % 8)) & 1) << 2;
             else
-                found = (unsigned)(record[at + j / 2] >> (4 * (j % 2))) & 15U;
+                found = (unsigned)(code[j / 2] >> (4 * (j % 2))) & 15U;
             assert_int_equal(found, expected);
         }
-        if (m == 3)
+        if (m == OLD_TURBO4)
             assert_true(record[2] == 0 && record[3] == 0); /* stored, counted, never used */
+        for (size_t b = 1; b < 128 / block; b++)
+            assert_memory_equal(record, record + b * block_bytes, TURBO_SCALAR_BYTES);
         free(record);
         fixture_close(&f);
     }
+}
+
+/* Before pull request 197 turbo2 and turbo3 had other bytes and the same numbers: nothing but the layout differed. */
+static void the_old_blocks_change_the_bytes_alone(void **state) {
+    (void)state;
+    static const struct {
+        const struct fq_method *now, *before;
+    } pairs[] = {{&fq_method_turbo2, &fq_method_turbo2_before_197}, {&fq_method_turbo3, &fq_method_turbo3_before_197}};
+    static const char *const narrow[] = {"narrow=pad", "narrow=group-64"};
+    static const size_t dims[] = {64, 80, 128, 192};
+    for (size_t p = 0; p < 2; p++)
+        for (size_t k = 0; k < 2; k++)
+            for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
+                const size_t d = dims[i];
+                struct fixture f, g;
+                float *x = fixture_gaussian(9, d, 5), one[9 * 192], two[9 * 192];
+                fixture_open(&f, pairs[p].now, narrow[k], d, FQ_KEY, 1);
+                fixture_open(&g, pairs[p].before, narrow[k], d, FQ_KEY, 1);
+                assert_true(g.footprint.record_bytes > f.footprint.record_bytes);
+                fixture_roundtrip(&f, 9, x, one);
+                fixture_roundtrip(&g, 9, x, two);
+                assert_memory_equal(one, two, 9 * d * sizeof *one);
+                fixture_close(&f);
+                fixture_close(&g);
+                free(x);
+            }
 }
 
 /* Appendix C as sign lists begin: s1 = - + + - - + - +, s2 = + + + + - + + -. */
@@ -131,7 +169,7 @@ static void lengths_survive(void **state) {
     for (size_t m = 0; m < N_METHODS; m++) {
         struct fixture f;
         float *x = fixture_gaussian(20, 128, 5), xhat[20 * 128];
-        fixture_open(&f, methods[m], "", 128, FQ_KEY, 1);
+        fixture_open(&f, all[m].method, "", 128, FQ_KEY, 1);
         fixture_roundtrip(&f, 20, x, xhat);
         for (size_t v = 0; v < 20; v++) {
             const double before = fixture_dot(128, x + v * 128, x + v * 128);
@@ -161,24 +199,24 @@ static void padding_codes_everything_twice(void **state) {
 /* 12.2: the tables against N(0, 1/128): distortion within .1 % of Lloyd-Max, but the old one, 2.13 times it. */
 static void the_old_table_is_misscaled(void **state) {
     (void)state;
-    static const struct turbo_format *const formats[N_METHODS] = {&turbo2_format, &turbo3_format, &turbo4_format,
-                                                                  &turbo4_before_197_format};
-    static const double lloyd[N_METHODS] = {0.117481847829, 0.034547760789, 0.009501008008, 0.009501008008};
+    static const double lloyd[] = {0, 0, 0.117481847829, 0.034547760789, 0.009501008008}; /* by bits */
     for (size_t m = 0; m < N_METHODS; m++) {
-        const unsigned half = 1U << (formats[m]->bits - 1);
+        const struct turbo_format *format = all[m].format;
+        const unsigned half = 1U << (format->bits - 1);
         double sum = 0;
         const double step = 1e-4;
         for (unsigned i = 0; i < 90000; i++) {
             const double z = (i + 0.5) * step;
             unsigned k = 0;
-            while (k + 1 < half && z >= sqrt(128.0) * (double)formats[m]->bound[k])
+            while (k + 1 < half && z >= sqrt(128.0) * (double)format->bound[k])
                 k++;
-            const double e = z - sqrt(128.0) * (double)formats[m]->level[k];
+            const double e = z - sqrt(128.0) * (double)format->level[k];
             sum += e * e * exp(-z * z / 2) * step;
         }
-        const double ratio = sum * sqrt(2 / acos(-1.0)) / lloyd[m];
-        if (!(fabs(ratio - (m == 3 ? 2.13 : 1)) < (m == 3 ? 0.01 : 0.001)))
-            fail_msg("%s: %.4f times Lloyd-Max", methods[m]->name, ratio);
+        const double ratio = sum * sqrt(2 / acos(-1.0)) / lloyd[format->bits];
+        const bool old = m == OLD_TURBO4;
+        if (!(fabs(ratio - (old ? 2.13 : 1)) < (old ? 0.01 : 0.001)))
+            fail_msg("%s: %.4f times Lloyd-Max", all[m].method->name, ratio);
     }
 }
 
@@ -188,6 +226,7 @@ int main(void) {
         cmocka_unit_test(worst_cases_hold),
         cmocka_unit_test(footprints_are_the_forks),
         cmocka_unit_test(bytes_lie_where_the_fork_puts_them),
+        cmocka_unit_test(the_old_blocks_change_the_bytes_alone),
         cmocka_unit_test(masks_are_the_published_ones),
         cmocka_unit_test(lengths_survive),
         cmocka_unit_test(padding_codes_everything_twice),
