@@ -1,31 +1,16 @@
 /* Perplexity and its pairs: the windows of a text through a model, once at full precision and once per arm with a codec
  * on the cache. Which positions count, and how, follows llama.cpp's perplexity tool; the arithmetic is in ppl_score.c.
  * Must not open codecs: which method runs is the caller's affair. */
-#include "harness/measure/perplexity.h"
-
 #include "harness/base/file.h"
 #include "harness/base/pool.h"
 #include "harness/data/manifest.h"
+#include "harness/measure/ppl_internal.h"
 #include "harness/measure/ppl_score.h"
-#include "harness/measure/ppl_training.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct fq_ppl_reference {
-    struct fq_ppl_info info;
-    struct fq_model *model;
-    int32_t *tokens; /* [n_tokens], as the text has them; the first chunks * context are measured */
-    size_t n_tokens;
-    int32_t *window; /* [context], with BOS in front if the model wants it */
-    float *full;     /* [chunks][scored][vocabulary] */
-    float *now;      /* [context - context / 2][vocabulary], of the window evaluated last */
-    double *chunk_nll;
-    double *token_nll;                         /* [scored] of the window scored last */
-    struct fq_centre *centre[FQ_CENTRE_KINDS]; /* NULL until an arm wants it */
-};
 
 /* ---- scoring a window ---- */
 
@@ -167,77 +152,7 @@ const struct fq_ppl_info *fq_ppl_reference_info(const struct fq_ppl_reference *r
     return &ref->info;
 }
 
-/* ---- centres of keys ---- */
-
-static struct fq_ppl_text text_of(const struct fq_ppl_reference *ref) {
-    return (struct fq_ppl_text){.tokens = ref->tokens,
-                                .n = ref->n_tokens,
-                                .measured = ref->info.chunks * ref->info.context,
-                                .context = ref->info.context,
-                                .bos = ref->info.model->add_bos ? fq_model_bos(ref->model) : -1};
-}
-
-/* Calibration and biases belong to model and text, not to an arm: made once. */
-static int centre_of(struct fq_ppl_reference *ref, enum fq_centre_kind kind, struct fq_error *err) {
-    const struct fq_model_info *m = ref->info.model;
-    struct fq_centre *c = NULL;
-    if (ref->centre[kind])
-        return 0;
-    FQ_TRY(fq_centre_open(kind, m->layers, m->kv_heads, m->dim, ref->info.context, &c, err));
-    const struct fq_ppl_text text = text_of(ref);
-    int code = kind == FQ_CENTRE_CALIBRATED ? fq_ppl_calibrate(ref->model, &text, c, err) : 0;
-    if (kind == FQ_CENTRE_ROPE_BIAS)
-        code = fq_model_key_bias(ref->model, ref->info.context, fq_centre_table(c, 0, 0), err);
-    if (code != 0) {
-        fq_centre_close(c);
-        return code;
-    }
-    ref->centre[kind] = c;
-    return 0;
-}
-
-void fq_ppl_centre_source(const struct fq_ppl_reference *ref, enum fq_centre_kind kind, char *out, size_t size) {
-    const struct fq_ppl_text text = text_of(ref);
-    if (kind == FQ_CENTRE_CALIBRATED)
-        (void)snprintf(out, size, "mean of %zu windows of %zu tokens behind the measured %zu tokens of the corpus",
-                       fq_ppl_windows_behind(&text), text.context, text.measured);
-    else if (kind == FQ_CENTRE_RUNNING)
-        (void)snprintf(out, size, "decoded keys of the same window before the block being encoded");
-    else
-        (void)snprintf(out, size, "%s", kind == FQ_CENTRE_ROPE_BIAS ? "the model's weights" : "none");
-}
-
-/* ---- an arm ---- */
-
-struct arm {
-    struct fq_codec *codec[2]; /* by enum fq_hook_tensor: key, value */
-    struct fq_centre *centre[2];
-    float *x, *xhat; /* [context][dim]: one head's rows, before and after */
-    struct fq_ppl_training *training;
-};
-
-static const char *const tensor_names[2] = {"key", "value"};
-
-static int hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
-                size_t n_heads, size_t dim, float *data, struct fq_error *err) {
-    struct arm *a = arg;
-    if (which == FQ_HOOK_QUERY || !a->codec[which])
-        return 0;
-    for (size_t head = 0; head < n_heads; head++) {
-        for (size_t t = 0; t < n_tokens; t++)
-            memcpy(a->x + t * dim, data + (t * n_heads + head) * dim, dim * sizeof(float));
-        fq_ppl_training_put(a->training, which, layer, head);
-        const struct fq_centre_job job = {
-            .layer = layer, .head = head, .first = first_position, .n = n_tokens, .x = a->x, .xhat = a->xhat};
-        if (fq_centre_run(a->centre[which], a->codec[which], &job, err) != 0)
-            return fq_fail_in(err, "%s of layer %zu, KV head %zu, tokens %zu to %zu", tensor_names[which], layer, head,
-                              first_position, first_position + n_tokens - 1);
-        for (size_t t = 0; t < n_tokens; t++)
-            memcpy(data + (t * n_heads + head) * dim, a->xhat + t * dim, dim * sizeof(float));
-    }
-    fq_pool_rest(); /* the model's own threads go on */
-    return 0;
-}
+/* ---- a run with an agent on the cache ---- */
 
 /* The series of one arm; pointers into a list move when it grows, so they are looked up after all are added. */
 static int add_series(struct fq_series_list *out, const char *tensor, size_t *first, struct fq_error *err) {
@@ -265,47 +180,21 @@ static int push_chunk(struct fq_series *s, const struct scoring *scored, double 
     return 0;
 }
 
-static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *codec, enum fq_tensor tensor,
-                         struct fq_error *err) {
-    if (codec && !fq_codec_has(codec, FQ_STAGE_DECODE))
-        return fq_fail(err, FQ_USAGE,
-                       "perplexity of %s: this method decodes no %s, and the cache needs decoded vectors; leave it out "
-                       "of model metrics",
-                       ref->info.model->name, tensor_names[tensor]);
-    const struct fq_codec_config *config = codec ? fq_codec_configuration(codec) : NULL;
-    if (tensor == FQ_KEY && config && config->method->quantizes_query &&
-        config->method->quantizes_query(&config->params))
-        return fq_fail(err, FQ_USAGE,
-                       "perplexity of %s: %s quantizes the query with these parameters, and the model would meet its "
-                       "decoded keys with a float query; measure it by inner products, or leave the query in float",
-                       ref->info.model->name, config->method->name);
-    return 0;
-}
-
-static void bytes_since(struct fq_codec *codec, const struct fq_bytes *before, struct fq_bytes *out) {
-    memset(out, 0, sizeof *out);
-    if (!codec)
-        return;
-    fq_codec_bytes(codec, out);
-    out->vectors -= before->vectors;
-    out->record_bytes -= before->record_bytes;
-    out->tail_bytes -= before->tail_bytes;
-    out->side_bytes -= before->side_bytes;
-    out->promised_bytes -= before->promised_bytes;
-}
-
-static int run_chunks(struct fq_ppl_reference *ref, struct arm *a, struct scoring *s, struct fq_series *series,
-                      fq_ppl_progress *progress, void *progress_arg, double *total, struct fq_error *err) {
+static int run_chunks(struct fq_ppl_reference *ref, const struct fq_ppl_agent *agent, struct scoring *s,
+                      struct fq_series *series, fq_ppl_progress *progress, void *progress_arg, double *total,
+                      struct fq_error *err) {
     size_t n = ref->info.scored;
     for (size_t c = 0; c < ref->info.chunks; c++) {
-        FQ_TRY(evaluate_chunk(ref, c, a->codec[0] || a->codec[1] ? hook : NULL, a, err));
+        if (agent->window)
+            FQ_TRY(agent->window(agent->arg, c, err));
+        FQ_TRY(evaluate_chunk(ref, c, agent->tensors, agent->arg, err));
         s->chunk = c;
         s->full = ref->full + c * n * ref->info.model->vocabulary;
         fq_pool_run(n, 1, score_tokens, s);
         fq_pool_rest();
         double nll = sum(s->nll, n);
         if (!isfinite(nll))
-            return fq_fail(err, FQ_FAILED, "%s, chunk %zu: the log-likelihood is not finite with this method's cache",
+            return fq_fail(err, FQ_FAILED, "%s, chunk %zu: the log-likelihood is not finite with this cache",
                            ref->info.model->name, c);
         *total += nll;
         FQ_TRY(push_chunk(series, s, nll, n, ref->chunk_nll[c], err));
@@ -315,59 +204,28 @@ static int run_chunks(struct fq_ppl_reference *ref, struct arm *a, struct scorin
     return 0;
 }
 
-int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
-               void *progress_arg, struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err) {
-    return fq_ppl_arm_centred(ref, FQ_CENTRE_NONE, key, value, progress, progress_arg, out, result, err);
-}
-
-int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre, struct fq_codec *key,
-                       struct fq_codec *value, fq_ppl_progress *progress, void *progress_arg,
-                       struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err) {
-    memset(result, 0, sizeof *result);
-    FQ_TRY(check_decodes(ref, key, FQ_KEY, err));
-    FQ_TRY(check_decodes(ref, value, FQ_VALUE, err));
-    const char *why = fq_centre_model_obstacle(centre, ref->info.model, key != NULL, true);
-    if (why)
-        return fq_fail(err, FQ_USAGE, "centre %s on %s is not possible: %s", fq_centre_name(centre),
-                       ref->info.model->name, why);
-    FQ_TRY(centre_of(ref, centre, err));
-    FQ_TRY(centre_of(ref, FQ_CENTRE_NONE, err));
-    size_t first, dim = ref->info.model->dim, n = ref->info.scored;
-    FQ_TRY(add_series(out, key && !value ? "key" : (value && !key ? "value" : "kv"), &first, err));
-
-    struct fq_bytes key_before = {0}, value_before = {0};
-    if (key)
-        fq_codec_bytes(key, &key_before);
-    if (value)
-        fq_codec_bytes(value, &value_before);
-    struct arm a = {.codec = {key, value},
-                    .centre = {ref->centre[centre], ref->centre[FQ_CENTRE_NONE]},
-                    .x = malloc(ref->info.context * dim * sizeof(float)),
-                    .xhat = malloc(ref->info.context * dim * sizeof(float))};
+int fq_ppl_run(struct fq_ppl_reference *ref, const struct fq_ppl_agent *agent, fq_ppl_progress *progress,
+               void *progress_arg, struct fq_series_list *out, double *perplexity, struct fq_error *err) {
+    size_t first, n = ref->info.scored;
+    FQ_TRY(add_series(out, agent->tensor, &first, err));
     double *scores = malloc(3 * n * sizeof *scores), total = 0.0;
-    int code = a.x && a.xhat && scores ? 0 : fq_fail(err, FQ_FAILED, "out of memory for one head of a window");
-    const struct fq_ppl_text text = text_of(ref);
-    if (code == 0)
-        code = fq_ppl_training_open(ref->model, &text, a.codec, a.centre[0], &a.training, err);
-    uint64_t dropped[2];
-    fq_model_times(ref->model, &dropped[0], &dropped[1]);
-    if (code == 0) {
-        struct scoring s = {.ref = ref, .nll = scores, .kl = scores + n, .same = scores + 2 * n};
-        code = run_chunks(ref, &a, &s, out->series + first, progress, progress_arg, &total, err);
-    }
-    fq_ppl_training_close(a.training);
-    free(a.x);
-    free(a.xhat);
+    if (!scores)
+        return fq_fail(err, FQ_FAILED, "out of memory for the scores of %zu tokens", n);
+    struct scoring s = {.ref = ref, .nll = scores, .kl = scores + n, .same = scores + 2 * n};
+    fq_model_times(ref->model, &ref->hook_ns, &ref->eval_ns); /* what came before is not this run's */
+    const int code = run_chunks(ref, agent, &s, out->series + first, progress, progress_arg, &total, err);
+    fq_model_times(ref->model, &ref->hook_ns, &ref->eval_ns);
     free(scores);
     FQ_TRY(code);
-
-    fq_model_times(ref->model, &result->hook_ns, &result->eval_ns);
-    result->perplexity = exp(total / (double)(ref->info.chunks * n));
-    bytes_since(key, &key_before, &result->key);
-    bytes_since(value, &value_before, &result->value);
-    uint64_t vectors = result->key.vectors + result->value.vectors;
-    uint64_t bytes =
-        result->key.record_bytes + result->key.tail_bytes + result->value.record_bytes + result->value.tail_bytes;
-    result->rate_bits = vectors ? 8.0 * (double)bytes / (double)(vectors * dim) : 0.0;
+    *perplexity = exp(total / (double)(ref->info.chunks * n));
     return 0;
+}
+
+void fq_ppl_times(const struct fq_ppl_reference *ref, uint64_t *hook_ns, uint64_t *eval_ns) {
+    *hook_ns = ref->hook_ns;
+    *eval_ns = ref->eval_ns;
+}
+
+struct fq_model *fq_ppl_model(struct fq_ppl_reference *ref) {
+    return ref->model;
 }

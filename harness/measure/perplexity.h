@@ -51,6 +51,29 @@ int fq_ppl_reference_open(const struct fq_ppl_config *config, struct fq_ppl_refe
 void fq_ppl_reference_close(struct fq_ppl_reference *ref); /* NULL is fine */
 const struct fq_ppl_info *fq_ppl_reference_info(const struct fq_ppl_reference *ref);
 
+/* Whoever stands between the model and its KV cache while the measured windows run. */
+struct fq_ppl_agent {
+    fq_model_hook *tensors;                                       /* NULL: the full-precision pass once more */
+    int (*window)(void *arg, size_t chunk, struct fq_error *err); /* a new window begins, its cache is empty; or NULL */
+    void *arg;
+    const char *tensor; /* what is touched: "key", "value" or "kv" */
+};
+
+/* Runs the measured windows once with this agent and scores them against the full-precision pass. Adds to `out`
+ * (tensor: the agent's):
+ *   perplexity      per chunk, nats per token, weight = tokens; statistics "exp_mean": the perplexity itself
+ *   delta_log_ppl   per chunk, this arm minus full precision, nats per token; statistics "mean"
+ *   kl              per token, KL(full precision || this arm), nats; statistics "mean,median,q99,max"
+ *   top1_agreement  per token, 1 if both name the same most likely token; statistics "mean"
+ * label_a is the chunk, label_b the scored token inside it (0 for per-chunk series); after an error the list may hold
+ * part of the series. */
+int fq_ppl_run(struct fq_ppl_reference *ref, const struct fq_ppl_agent *agent, fq_ppl_progress *progress,
+               void *progress_arg, struct fq_series_list *out, double *perplexity, struct fq_error *err);
+/* Inside hooks, and in all of the evaluation, of the last run. */
+void fq_ppl_times(const struct fq_ppl_reference *ref, uint64_t *hook_ns, uint64_t *eval_ns);
+/* The reference's model, for an agent that must look at it before it runs (calibration, training). */
+struct fq_model *fq_ppl_model(struct fq_ppl_reference *ref);
+
 struct fq_ppl_arm_result {
     double perplexity;
     uint64_t hook_ns, eval_ns;  /* inside our callback; the whole evaluation, hooks included */
@@ -61,14 +84,9 @@ struct fq_ppl_arm_result {
 /* One arm: key and value are opened by the caller with shape {model->dim, FQ_KEY} and {model->dim, FQ_VALUE}; NULL
  * leaves that tensor at full precision. Each layer's and KV head's rows of a window are one encode.
  *
- * Adds to `out` (tensor: "key" or "value" when that one alone is quantized, else "kv"):
- *   perplexity      per chunk, nats per token, weight = tokens; statistics "exp_mean": the perplexity itself
- *   delta_log_ppl   per chunk, this arm minus full precision, nats per token; statistics "mean"
- *   kl              per token, KL(full precision || this arm), nats; statistics "mean,median,q99,max"
- *   top1_agreement  per token, 1 if both name the same most likely token; statistics "mean"
- * label_a is the chunk, label_b the scored token inside it (0 for per-chunk series). Errors of a codec name layer, head
- * and tensor; after an error the list may hold part of the series. libllama's threads live, asleep, until the reference
- * is closed: close it before threads are counted in a timed region. */
+ * Adds what fq_ppl_run adds (tensor: "key" or "value" when that one alone is quantized, else "kv"). Errors of a codec
+ * name layer, head and tensor. libllama's threads live, asleep, until the reference is closed: close it before threads
+ * are counted in a timed region. */
 int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
                void *progress_arg, struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err);
 

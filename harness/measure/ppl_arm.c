@@ -1,0 +1,164 @@
+/* An arm of the perplexity measurement whose agent is a pair of codecs: each layer's and KV head's keys and values are
+ * encoded, decoded and written over what the cache is about to store. Passes and scores are in perplexity.c. Must not
+ * open codecs: which method runs is the caller's affair. */
+#include "harness/base/pool.h"
+#include "harness/measure/ppl_internal.h"
+#include "harness/measure/ppl_training.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- centres of keys ---- */
+
+static struct fq_ppl_text text_of(const struct fq_ppl_reference *ref) {
+    return (struct fq_ppl_text){.tokens = ref->tokens,
+                                .n = ref->n_tokens,
+                                .measured = ref->info.chunks * ref->info.context,
+                                .context = ref->info.context,
+                                .bos = ref->info.model->add_bos ? fq_model_bos(ref->model) : -1};
+}
+
+/* Calibration and biases belong to model and text, not to an arm: made once. */
+static int centre_of(struct fq_ppl_reference *ref, enum fq_centre_kind kind, struct fq_error *err) {
+    const struct fq_model_info *m = ref->info.model;
+    struct fq_centre *c = NULL;
+    if (ref->centre[kind])
+        return 0;
+    FQ_TRY(fq_centre_open(kind, m->layers, m->kv_heads, m->dim, ref->info.context, &c, err));
+    const struct fq_ppl_text text = text_of(ref);
+    int code = kind == FQ_CENTRE_CALIBRATED ? fq_ppl_calibrate(ref->model, &text, c, err) : 0;
+    if (kind == FQ_CENTRE_ROPE_BIAS)
+        code = fq_model_key_bias(ref->model, ref->info.context, fq_centre_table(c, 0, 0), err);
+    if (code != 0) {
+        fq_centre_close(c);
+        return code;
+    }
+    ref->centre[kind] = c;
+    return 0;
+}
+
+void fq_ppl_centre_source(const struct fq_ppl_reference *ref, enum fq_centre_kind kind, char *out, size_t size) {
+    const struct fq_ppl_text text = text_of(ref);
+    if (kind == FQ_CENTRE_CALIBRATED)
+        (void)snprintf(out, size, "mean of %zu windows of %zu tokens behind the measured %zu tokens of the corpus",
+                       fq_ppl_windows_behind(&text), text.context, text.measured);
+    else if (kind == FQ_CENTRE_RUNNING)
+        (void)snprintf(out, size, "decoded keys of the same window before the block being encoded");
+    else
+        (void)snprintf(out, size, "%s", kind == FQ_CENTRE_ROPE_BIAS ? "the model's weights" : "none");
+}
+
+/* ---- an arm ---- */
+
+struct arm {
+    struct fq_codec *codec[2]; /* by enum fq_hook_tensor: key, value */
+    struct fq_centre *centre[2];
+    float *x, *xhat; /* [context][dim]: one head's rows, before and after */
+    struct fq_ppl_training *training;
+};
+
+static const char *const tensor_names[2] = {"key", "value"};
+
+static int hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
+                size_t n_heads, size_t dim, float *data, struct fq_error *err) {
+    struct arm *a = arg;
+    if (which == FQ_HOOK_QUERY || !a->codec[which])
+        return 0;
+    for (size_t head = 0; head < n_heads; head++) {
+        for (size_t t = 0; t < n_tokens; t++)
+            memcpy(a->x + t * dim, data + (t * n_heads + head) * dim, dim * sizeof(float));
+        fq_ppl_training_put(a->training, which, layer, head);
+        const struct fq_centre_job job = {
+            .layer = layer, .head = head, .first = first_position, .n = n_tokens, .x = a->x, .xhat = a->xhat};
+        if (fq_centre_run(a->centre[which], a->codec[which], &job, err) != 0)
+            return fq_fail_in(err, "%s of layer %zu, KV head %zu, tokens %zu to %zu", tensor_names[which], layer, head,
+                              first_position, first_position + n_tokens - 1);
+        for (size_t t = 0; t < n_tokens; t++)
+            memcpy(data + (t * n_heads + head) * dim, a->xhat + t * dim, dim * sizeof(float));
+    }
+    fq_pool_rest(); /* the model's own threads go on */
+    return 0;
+}
+
+static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *codec, enum fq_tensor tensor,
+                         struct fq_error *err) {
+    if (codec && !fq_codec_has(codec, FQ_STAGE_DECODE))
+        return fq_fail(err, FQ_USAGE,
+                       "perplexity of %s: this method decodes no %s, and the cache needs decoded vectors; leave it out "
+                       "of model metrics",
+                       ref->info.model->name, tensor_names[tensor]);
+    const struct fq_codec_config *config = codec ? fq_codec_configuration(codec) : NULL;
+    if (tensor == FQ_KEY && config && config->method->quantizes_query &&
+        config->method->quantizes_query(&config->params))
+        return fq_fail(err, FQ_USAGE,
+                       "perplexity of %s: %s quantizes the query with these parameters, and the model would meet its "
+                       "decoded keys with a float query; measure it by inner products, or leave the query in float",
+                       ref->info.model->name, config->method->name);
+    return 0;
+}
+
+static void bytes_since(struct fq_codec *codec, const struct fq_bytes *before, struct fq_bytes *out) {
+    memset(out, 0, sizeof *out);
+    if (!codec)
+        return;
+    fq_codec_bytes(codec, out);
+    out->vectors -= before->vectors;
+    out->record_bytes -= before->record_bytes;
+    out->tail_bytes -= before->tail_bytes;
+    out->side_bytes -= before->side_bytes;
+    out->promised_bytes -= before->promised_bytes;
+}
+
+int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
+               void *progress_arg, struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err) {
+    return fq_ppl_arm_centred(ref, FQ_CENTRE_NONE, key, value, progress, progress_arg, out, result, err);
+}
+
+int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre, struct fq_codec *key,
+                       struct fq_codec *value, fq_ppl_progress *progress, void *progress_arg,
+                       struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err) {
+    memset(result, 0, sizeof *result);
+    FQ_TRY(check_decodes(ref, key, FQ_KEY, err));
+    FQ_TRY(check_decodes(ref, value, FQ_VALUE, err));
+    const char *why = fq_centre_model_obstacle(centre, ref->info.model, key != NULL, true);
+    if (why)
+        return fq_fail(err, FQ_USAGE, "centre %s on %s is not possible: %s", fq_centre_name(centre),
+                       ref->info.model->name, why);
+    FQ_TRY(centre_of(ref, centre, err));
+    FQ_TRY(centre_of(ref, FQ_CENTRE_NONE, err));
+    size_t dim = ref->info.model->dim;
+    struct fq_bytes key_before = {0}, value_before = {0};
+    if (key)
+        fq_codec_bytes(key, &key_before);
+    if (value)
+        fq_codec_bytes(value, &value_before);
+    struct arm a = {.codec = {key, value},
+                    .centre = {ref->centre[centre], ref->centre[FQ_CENTRE_NONE]},
+                    .x = malloc(ref->info.context * dim * sizeof(float)),
+                    .xhat = malloc(ref->info.context * dim * sizeof(float))};
+    int code = a.x && a.xhat ? 0 : fq_fail(err, FQ_FAILED, "out of memory for one head of a window");
+    const struct fq_ppl_text text = text_of(ref);
+    if (code == 0)
+        code = fq_ppl_training_open(ref->model, &text, a.codec, a.centre[0], &a.training, err);
+    const struct fq_ppl_agent agent = {.tensors = key || value ? hook : NULL,
+                                       .arg = &a,
+                                       .tensor = key && !value   ? "key"
+                                                 : value && !key ? "value"
+                                                                 : "kv"};
+    if (code == 0)
+        code = fq_ppl_run(ref, &agent, progress, progress_arg, out, &result->perplexity, err);
+    fq_ppl_training_close(a.training);
+    free(a.x);
+    free(a.xhat);
+    FQ_TRY(code);
+
+    fq_ppl_times(ref, &result->hook_ns, &result->eval_ns);
+    bytes_since(key, &key_before, &result->key);
+    bytes_since(value, &value_before, &result->value);
+    uint64_t vectors = result->key.vectors + result->value.vectors;
+    uint64_t bytes =
+        result->key.record_bytes + result->key.tail_bytes + result->value.record_bytes + result->value.tail_bytes;
+    result->rate_bits = vectors ? 8.0 * (double)bytes / (double)(vectors * dim) : 0.0;
+    return 0;
+}

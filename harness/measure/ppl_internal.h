@@ -1,0 +1,22 @@
+/* The inside of a perplexity reference, shared by perplexity.c (passes and scores) and ppl_arm.c (codec arms). Internal
+ * to the measure floor. */
+#ifndef FQ_MEASURE_PPL_INTERNAL_H
+#define FQ_MEASURE_PPL_INTERNAL_H
+
+#include "harness/measure/perplexity.h"
+
+struct fq_ppl_reference {
+    struct fq_ppl_info info;
+    struct fq_model *model;
+    int32_t *tokens; /* [n_tokens], as the text has them; the first chunks * context are measured */
+    size_t n_tokens;
+    int32_t *window; /* [context], with BOS in front if the model wants it */
+    float *full;     /* [chunks][scored][vocabulary] */
+    float *now;      /* [context - context / 2][vocabulary], of the window evaluated last */
+    double *chunk_nll;
+    double *token_nll;                         /* [scored] of the window scored last */
+    uint64_t hook_ns, eval_ns;                 /* of the last run */
+    struct fq_centre *centre[FQ_CENTRE_KINDS]; /* NULL until an arm wants it */
+};
+
+#endif
