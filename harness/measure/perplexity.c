@@ -46,13 +46,14 @@ static double sum(const double *x, size_t n) {
 }
 
 /* Logits of the second half of one window into ref->now. */
-static int evaluate_chunk(struct fq_ppl_reference *ref, size_t chunk, fq_model_hook *hook, void *arg,
+static int evaluate_chunk(struct fq_ppl_reference *ref, size_t chunk, const struct fq_ppl_agent *agent,
                           struct fq_error *err) {
     size_t context = ref->info.context;
     memcpy(ref->window, ref->tokens + chunk * context, context * sizeof *ref->window);
     if (ref->info.model->add_bos)
         ref->window[0] = fq_model_bos(ref->model);
-    return fq_model_eval(ref->model, ref->window, context, hook, arg, context / 2, ref->now, err);
+    return fq_model_eval_attention(ref->model, ref->window, context, agent->tensors, agent->attention, agent->arg,
+                                   context / 2, ref->now, err);
 }
 
 /* ---- the full-precision pass ---- */
@@ -76,10 +77,11 @@ static int load_tokens(struct fq_ppl_reference *ref, const struct fq_ppl_config 
 
 static int full_pass(struct fq_ppl_reference *ref, const struct fq_ppl_config *config, struct fq_error *err) {
     size_t row = ref->info.scored * ref->info.model->vocabulary;
+    const struct fq_ppl_agent nobody = {.tensor = "kv"};
     uint64_t hook_ns;
     fq_model_times(ref->model, &hook_ns, &ref->info.eval_ns);
     for (size_t c = 0; c < ref->info.chunks; c++) {
-        FQ_TRY(evaluate_chunk(ref, c, NULL, NULL, err));
+        FQ_TRY(evaluate_chunk(ref, c, &nobody, err));
         struct scoring s = {.ref = ref, .chunk = c, .nll = ref->token_nll};
         fq_pool_run(ref->info.scored, 1, score_tokens, &s);
         fq_pool_rest();
@@ -187,7 +189,7 @@ static int run_chunks(struct fq_ppl_reference *ref, const struct fq_ppl_agent *a
     for (size_t c = 0; c < ref->info.chunks; c++) {
         if (agent->window)
             FQ_TRY(agent->window(agent->arg, c, err));
-        FQ_TRY(evaluate_chunk(ref, c, agent->tensors, agent->arg, err));
+        FQ_TRY(evaluate_chunk(ref, c, agent, err));
         s->chunk = c;
         s->full = ref->full + c * n * ref->info.model->vocabulary;
         fq_pool_run(n, 1, score_tokens, s);

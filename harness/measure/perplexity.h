@@ -53,7 +53,8 @@ const struct fq_ppl_info *fq_ppl_reference_info(const struct fq_ppl_reference *r
 
 /* Whoever stands between the model and its KV cache while the measured windows run. */
 struct fq_ppl_agent {
-    fq_model_hook *tensors;                                       /* NULL: the full-precision pass once more */
+    fq_model_hook *tensors;             /* NULL, without attention too: the full-precision pass once more */
+    fq_model_attention_hook *attention; /* NULL: the model attends to what the cache holds */
     int (*window)(void *arg, size_t chunk, struct fq_error *err); /* a new window begins, its cache is empty; or NULL */
     void *arg;
     const char *tensor; /* what is touched: "key", "value" or "kv" */
