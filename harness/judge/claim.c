@@ -215,8 +215,12 @@ bool fq_parameters_match(const char *parameters, const char *pattern) {
         if (word == 0)
             break;
         snprintf(key, sizeof key, "%.*s", (int)(name < 63 ? name : 63), at);
-        if (name >= word || !fq_parameter_value(parameters, key, value, sizeof value) ||
-            !one_of(value, at + name + 1, word - name - 1))
+        bool has = fq_parameter_value(parameters, key, value, sizeof value);
+        if (!has && strcmp(key, "centre") == 0) { /* written down only where there is one */
+            snprintf(value, sizeof value, "none");
+            has = true;
+        }
+        if (name >= word || !has || !one_of(value, at + name + 1, word - name - 1))
             return false;
         at += word;
     }

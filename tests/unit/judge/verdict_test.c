@@ -478,6 +478,9 @@ static void parameter_texts(void **state) {
     assert_false(fq_parameters_match(all, "rounds=2"));
     assert_false(fq_parameters_match(all, "rotation=ha"));
     assert_false(fq_parameters_match(all, "rotation"));
+    assert_true(fq_parameters_match(all, "centre=none|calibrated")); /* not written down where there is none */
+    assert_false(fq_parameters_match(all, "centre=calibrated"));
+    assert_false(fq_parameters_match("bits=2 centre=running", "centre=none"));
 }
 
 /* The claims of this repository are well formed and name contracts that exist. */
