@@ -24,10 +24,13 @@ struct fq_model_info {
 struct fq_model;
 bool fq_model_available(void); /* built with libllama? */
 
-/* context: tokens per sequence; batch: tokens per graph (>= context gives one graph per window). threads: libllama's
- * own. */
+/* context: tokens per sequence, evaluated in graphs of at most 512 tokens, as llama.cpp's own tools do. threads:
+ * libllama's own. */
 int fq_model_open(const char *name_or_path, size_t context, unsigned threads, struct fq_model **out,
                   struct fq_error *err);
+/* The same with graphs of `batch` tokens, however long the window is. */
+int fq_model_open_batch(const char *name_or_path, size_t context, size_t batch, unsigned threads, struct fq_model **out,
+                        struct fq_error *err);
 void fq_model_close(struct fq_model *model);
 const struct fq_model_info *fq_model_info(const struct fq_model *model);
 
@@ -80,6 +83,15 @@ typedef int fq_model_attention_hook(void *arg, const struct fq_attention_view *v
 int fq_model_eval_attention(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
                             fq_model_attention_hook *attention, void *arg, size_t logits_from, float *logits,
                             struct fq_error *err);
+
+/* Rows of logits as each graph ends: rows[n][vocabulary] of positions first .. first + n - 1, valid during the call. */
+typedef int fq_model_logits(void *arg, size_t first, size_t n, const float *rows, struct fq_error *err);
+
+/* fq_model_eval_attention whose logits of positions [from, to) are handed on graph by graph, so that no window of them
+ * has to be held: one of 8,192 tokens and 151,936 words would be 5 GB. */
+int fq_model_eval_rows(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
+                       fq_model_attention_hook *attention, void *arg, size_t from, size_t to, fq_model_logits *logits,
+                       void *logits_arg, struct fq_error *err);
 
 /* What the bias b of the keys adds to each key that the cache stores, RoPE_p(b) for positions p < n of a window:
  * out[layers][kv_heads][n][dim]. Taken from the graph itself, by evaluating it with nothing but biases in the keys, so

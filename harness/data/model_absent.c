@@ -20,6 +20,12 @@ int fq_model_open(const char *name_or_path, size_t context, unsigned threads, st
     return absent(err);
 }
 
+int fq_model_open_batch(const char *name_or_path, size_t context, size_t batch, unsigned threads, struct fq_model **out,
+                        struct fq_error *err) {
+    (void)batch;
+    return fq_model_open(name_or_path, context, threads, out, err);
+}
+
 int fq_model_peek(const char *name_or_path, struct fq_model_info *out, struct fq_error *err) {
     (void)name_or_path;
     memset(out, 0, sizeof *out);
@@ -61,6 +67,14 @@ int fq_model_eval_attention(struct fq_model *model, const int32_t *tokens, size_
                             fq_model_attention_hook *attention, void *arg, size_t logits_from, float *logits,
                             struct fq_error *err) {
     (void)model, (void)tokens, (void)n, (void)hook, (void)attention, (void)arg, (void)logits_from, (void)logits;
+    return absent(err);
+}
+
+int fq_model_eval_rows(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
+                       fq_model_attention_hook *attention, void *arg, size_t from, size_t to, fq_model_logits *logits,
+                       void *logits_arg, struct fq_error *err) {
+    (void)model, (void)tokens, (void)n, (void)hook, (void)attention, (void)arg, (void)from, (void)to, (void)logits;
+    (void)logits_arg;
     return absent(err);
 }
 

@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longer windows are evaluated in several graphs, because the score matrix of one graph grows with its tokens. */
-enum { MAX_BATCH = 2048, LEARN_TOKENS = 2 };
+/* Longer windows are evaluated in several graphs, because the scores and the logits of one graph grow with its tokens:
+ * 512 of them and a vocabulary of 151,936 are 311 MB, twice. It is also what llama.cpp's own tools take. */
+enum { MAX_BATCH = 512, LEARN_TOKENS = 2 };
 
 bool fq_model_available(void) {
     return true;
@@ -80,14 +81,14 @@ static struct ggml_threadpool *new_pool(unsigned threads) {
     return ggml_threadpool_new(&p);
 }
 
-static int evaluate_graph(struct fq_model *m, const int32_t *tokens, size_t first, size_t n, size_t logits_from,
-                          bool want_logits, struct fq_error *err);
+static int evaluate_graph(struct fq_model *m, const int32_t *tokens, size_t first, size_t n, size_t from, size_t to,
+                          struct fq_error *err);
 
 /* Watches one small graph to find the nodes to hook, and takes the shape from it. */
 static int learn(struct fq_model *m, struct fq_error *err) {
     int32_t tokens[LEARN_TOKENS] = {0, 0};
     fq_hooks_learn_begin(&m->hooks, LEARN_TOKENS);
-    int code = evaluate_graph(m, tokens, 0, LEARN_TOKENS, LEARN_TOKENS - 1, true, err);
+    int code = evaluate_graph(m, tokens, 0, LEARN_TOKENS, LEARN_TOKENS - 1, LEARN_TOKENS, err);
     int learned = fq_hooks_learn_end(&m->hooks, err);
     if (code != 0)
         return code;
@@ -143,6 +144,11 @@ static int open_context(struct fq_model *m, unsigned threads, struct fq_error *e
 
 int fq_model_open(const char *name_or_path, size_t context, unsigned threads, struct fq_model **out,
                   struct fq_error *err) {
+    return fq_model_open_batch(name_or_path, context, MAX_BATCH, threads, out, err);
+}
+
+int fq_model_open_batch(const char *name_or_path, size_t context, size_t batch, unsigned threads, struct fq_model **out,
+                        struct fq_error *err) {
     *out = NULL;
     if (threads < 1 || threads > GGML_MAX_N_THREADS)
         return fq_fail(err, FQ_USAGE, "threads must be 1 to %d, found %u", GGML_MAX_N_THREADS, threads);
@@ -150,7 +156,8 @@ int fq_model_open(const char *name_or_path, size_t context, unsigned threads, st
     if (!m)
         return fq_fail(err, FQ_FAILED, "out of memory");
     m->window = context;
-    m->batch = context < LEARN_TOKENS ? LEARN_TOKENS : (context > MAX_BATCH ? MAX_BATCH : context);
+    m->batch = context > batch ? batch : context;
+    m->batch = m->batch < LEARN_TOKENS ? LEARN_TOKENS : m->batch;
     fq_llama_start();
 
     cpu_set_t mine; /* starting the pool and each evaluation bind the caller as worker 0 */
@@ -223,9 +230,16 @@ int fq_model_tokenize(struct fq_model *model, const char *text, size_t bytes, bo
 
 /* ---- evaluation ---- */
 
-/* tokens[n] at positions first .. first + n - 1, in one graph. Logits are made for positions from logits_from on. */
-static int evaluate_graph(struct fq_model *m, const int32_t *tokens, size_t first, size_t n, size_t logits_from,
-                          bool want_logits, struct fq_error *err) {
+/* Whose logits are made, and who gets them. */
+struct wanted {
+    size_t from, to; /* positions; none if equal */
+    fq_model_logits *logits;
+    void *arg;
+};
+
+/* tokens[n] at positions first .. first + n - 1, in one graph. */
+static int evaluate_graph(struct fq_model *m, const int32_t *tokens, size_t first, size_t n, size_t from, size_t to,
+                          struct fq_error *err) {
     struct llama_batch batch = llama_batch_init((int32_t)n, 0, 1);
     if (!batch.token || !batch.logits)
         return fq_fail(err, FQ_FAILED, "out of memory for a batch of %zu tokens", n);
@@ -235,7 +249,7 @@ static int evaluate_graph(struct fq_model *m, const int32_t *tokens, size_t firs
         batch.pos[i] = (llama_pos)(first + i);
         batch.n_seq_id[i] = 1;
         batch.seq_id[i][0] = 0;
-        batch.logits[i] = want_logits && first + i >= logits_from;
+        batch.logits[i] = first + i >= from && first + i < to;
     }
     fq_llama_forget();
     int status = llama_decode(m->context, batch);
@@ -252,15 +266,13 @@ static int evaluate_graph(struct fq_model *m, const int32_t *tokens, size_t firs
 }
 
 static int evaluate(struct fq_model *m, const int32_t *tokens, size_t n, fq_model_hook *hook,
-                    fq_model_attention_hook *attention, void *arg, size_t logits_from, float *logits,
-                    struct fq_error *err) {
-    size_t vocabulary = m->info.vocabulary;
+                    fq_model_attention_hook *attention, void *arg, const struct wanted *w, struct fq_error *err) {
     llama_memory_clear(llama_get_memory(m->context), true);
     for (size_t first = 0; first < n; first += m->batch) {
-        size_t here = n - first < m->batch ? n - first : m->batch, end = first + here;
+        const size_t here = n - first < m->batch ? n - first : m->batch, end = first + here;
         fq_hooks_graph_begin(&m->hooks, hook, arg, first, here);
         fq_attention_graph_begin(&m->hooks, attention);
-        int code = evaluate_graph(m, tokens + first, first, here, logits_from, logits != NULL, err);
+        int code = evaluate_graph(m, tokens + first, first, here, w->from, w->to, err);
         struct fq_error from_hook;
         int hook_code = fq_hooks_graph_end(&m->hooks, &from_hook);
         if (hook_code != 0) { /* it says more than llama.cpp's status of the graph that it stopped */
@@ -269,13 +281,17 @@ static int evaluate(struct fq_model *m, const int32_t *tokens, size_t n, fq_mode
         }
         if (code != 0)
             return code;
-        if (!logits || end <= logits_from)
+        const size_t from = first > w->from ? first : w->from, to = end < w->to ? end : w->to;
+        if (from >= to)
             continue;
-        size_t from = first > logits_from ? first : logits_from;
         const float *rows = llama_get_logits(m->context);
         if (!rows)
-            return fq_fail(err, FQ_FAILED, "llama.cpp gave no logits for tokens %zu to %zu", from, end - 1);
-        memcpy(logits + (from - logits_from) * vocabulary, rows, (end - from) * vocabulary * sizeof *logits);
+            return fq_fail(err, FQ_FAILED, "llama.cpp gave no logits for tokens %zu to %zu", from, to - 1);
+        const uint64_t start = fq_now_ns();
+        code = w->logits(w->arg, from, to - from, rows, err);
+        m->eval_ns -= fq_now_ns() - start; /* the receiver's time is not the model's; added back with the whole */
+        if (code != 0)
+            return code;
     }
     return 0;
 }
@@ -293,9 +309,31 @@ int fq_model_eval(struct fq_model *model, const int32_t *tokens, size_t n, fq_mo
     return fq_model_eval_attention(model, tokens, n, hook, NULL, arg, logits_from, logits, err);
 }
 
+/* All rows of a window into one matrix. */
+struct matrix {
+    float *out;
+    size_t from, vocabulary;
+};
+
+static int keep_rows(void *arg, size_t first, size_t n, const float *rows, struct fq_error *err) {
+    const struct matrix *m = arg;
+    (void)err;
+    memcpy(m->out + (first - m->from) * m->vocabulary, rows, n * m->vocabulary * sizeof *rows);
+    return 0;
+}
+
 int fq_model_eval_attention(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
                             fq_model_attention_hook *attention, void *arg, size_t logits_from, float *logits,
                             struct fq_error *err) {
+    struct matrix m = {logits, logits_from, model->info.vocabulary};
+    return fq_model_eval_rows(model, tokens, n, hook, attention, arg, logits_from, logits ? n : logits_from, keep_rows,
+                              &m, err);
+}
+
+int fq_model_eval_rows(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
+                       fq_model_attention_hook *attention, void *arg, size_t from, size_t to, fq_model_logits *logits,
+                       void *logits_arg, struct fq_error *err) {
+    const struct wanted wanted = {from, to, logits, logits_arg};
     if (n < 1 || n > model->window)
         return fq_fail(err, FQ_USAGE, "expected 1 to %zu tokens, the context that the model was opened with, found %zu",
                        model->window, n);
@@ -306,8 +344,7 @@ int fq_model_eval_attention(struct fq_model *model, const int32_t *tokens, size_
     uint64_t start = fq_now_ns();
     cpu_set_t mine;
     bool restore = sched_getaffinity(0, sizeof mine, &mine) == 0;
-    int code =
-        evaluate(model, tokens, n, attention && !hook ? look_on : hook, attention, arg, logits_from, logits, err);
+    int code = evaluate(model, tokens, n, attention && !hook ? look_on : hook, attention, arg, &wanted, err);
     if (restore)
         (void)sched_setaffinity(0, sizeof mine, &mine);
     model->eval_ns += fq_now_ns() - start;

@@ -240,7 +240,7 @@ static void window_of_two_graphs(void **state) {
     (void)state;
     if (!have_llama())
         return;
-    enum { LONG = 2100, FROM = 2040 };
+    enum { LONG = 560, FROM = 500 };
     struct tiny_model tiny;
     struct fq_model *model = open_tiny(&tiny, TINY_LLAMA, LONG);
     int32_t *tokens = malloc(LONG * sizeof *tokens);
@@ -252,7 +252,7 @@ static void window_of_two_graphs(void **state) {
     evaluate(model, tokens, LONG, &w, FROM, rows);
     assert_int_equal(w.calls[FQ_HOOK_KEY][0], 2);
     assert_int_equal(w.calls[FQ_HOOK_QUERY][1], 2);
-    assert_int_equal(w.last_first, 2048);
+    assert_int_equal(w.last_first, 512);
     evaluate(model, tokens, LONG, NULL, LONG - 1, last);
     assert_true(distance(last, rows + (size_t)(LONG - 1 - FROM) * TINY_WORDS, TINY_WORDS) < 1e-4);
     evaluate(model, tokens, FROM + 1, NULL, FROM, last);

@@ -346,7 +346,7 @@ static void centred_arms(void **state) {
     (void)state;
     if (!fq_model_available())
         skip();
-    /* 2100 tokens go through two graphs: positions and running means go on in the second. */
+    /* 2100 tokens go through five graphs: positions and running means go on from one to the next. */
     struct fq_ppl_reference *ref = open_tiny(TINY_QWEN2, 2100, 1, 4300);
     for (int kind = 0; kind < FQ_CENTRE_KINDS; kind++)
         assert_true(kl_of(ref, &store, (enum fq_centre_kind)kind, 0.0, true) < 1e-8);
