@@ -36,6 +36,17 @@ void fq_blas_abt(unsigned threads, size_t m, size_t n, size_t k, const float *a,
                 depth > 0 ? depth : 1, 0.0f, c, columns);
 }
 
+void fq_blas_gemm(unsigned threads, size_t m, size_t n, size_t k, struct fq_blas_matrix a, struct fq_blas_matrix b,
+                  bool transposed, bool add, float *c, size_t c_stride) {
+    if (m == 0 || n == 0)
+        return;
+    fq_blas_use(threads);
+    const int rows = as_int("rows", m), columns = as_int("columns", n), depth = as_int("depth", k);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, rows, columns, depth, 1.0f, a.data,
+                as_int("stride", a.stride), b.data, as_int("stride", b.stride), add ? 1.0f : 0.0f, c,
+                as_int("stride", c_stride));
+}
+
 const char *fq_blas_core(void) {
     return openblas_get_corename();
 }

@@ -69,6 +69,13 @@ int fq_codec_attend(struct fq_codec *codec, const float *weights, float *out,
 int fq_codec_scores_own(struct fq_codec *codec, const float *q, float *scores, struct fq_error *err);
 /* true if the backend has a kernel for the stage (ATTEND: also if the harness can decode and sum). */
 bool fq_codec_has(const struct fq_codec *codec, enum fq_stage stage);
+/* The same from records that the caller keeps: n_groups whole groups that this codec encoded, with the shared state
+ * that it has now. No float16 tail; the output is not looked at for NaN and Inf. */
+int fq_codec_decode_from(struct fq_codec *codec, size_t n_groups, const uint8_t *records, float *x,
+                         struct fq_error *err); /* [n_groups granularity][dim] */
+int fq_codec_scores_from(struct fq_codec *codec, size_t n_groups, const uint8_t *records, size_t n_queries,
+                         const float *q, float *scores, size_t stride,
+                         struct fq_error *err); /* row i at scores + i stride */
 /* encode, then decode. */
 int fq_codec_roundtrip(struct fq_codec *codec, size_t n, const float *x, float *xhat, struct fq_error *err);
 

@@ -83,12 +83,6 @@ enum codec_buffer { CODEC_ROTATED, CODEC_DECODED, CODEC_SCORED, CODEC_PREPARED, 
 int fq_codec_buffer(struct fq_codec *codec, enum codec_buffer which, struct fq_error *err);
 size_t fq_codec_query_chunk(const struct fq_codec *codec);
 
-/* Decode, scores and paired scores from any copy of records (the probes move them). */
-int fq_codec_decode_from(struct fq_codec *codec, size_t n_groups, const uint8_t *records, float *x,
-                         struct fq_error *err);
-int fq_codec_scores_from(struct fq_codec *codec, size_t n_groups, const uint8_t *records, size_t n_queries,
-                         const float *q, float *scores, size_t stride, struct fq_error *err);
-
 /* codec_train.c: setup, and training if the configuration holds a split; the hidden copy. */
 int fq_codec_fill_shared(struct fq_codec *codec, struct fq_error *err);
 void fq_codec_keep_shared(struct fq_codec *codec);
