@@ -168,8 +168,10 @@ const struct fq_method fq_method_tcq = {
     .name = "tcq",
     .role = FQ_CONTENDER,
     .paper = "Marcellin, Fischer 1990, trellis-coded quantization; bitshift trellis of QTIP, arXiv 2406.11235",
-    .summary = "rotation, then the best path through a bitshift trellis of 256 to 1024 states with a trained codebook",
-    .bits_formula = "(b w + 6 + s) / d, codes rounded up to bytes; w = d or d padded, s = 16 (fp16) or 32 (fp32)",
+    .summary =
+        "rotation, then the best path through a bitshift trellis of 256 to 1024 states with a trained codebook; its "
+        "search takes 40 to 140 us for d = 128",
+    .bits_formula = "(b w + 6 + s) / d; w = d or d padded, s = 16 (fp16) or 32 (fp32), codes rounded up to bytes",
     .params = params,
     .n_params = TCQ_PARAMS,
     .data_oblivious = true,
