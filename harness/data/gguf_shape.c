@@ -38,9 +38,11 @@ int fq_model_locate(const char *name_or_path, struct fq_model_info *info, struct
     return fq_gguf_check(info->path, err);
 }
 
-/* One whole number, or one per layer if all layers that have any agree. Absent: *out is left alone. */
-static int read_count(const struct gguf_context *g, const char *architecture, const char *key, const char *path,
-                      size_t *out, struct fq_error *err) {
+/* One whole number, or one per layer if all layers that have any agree; *without: layers that have none. Absent: *out
+ * is left alone. */
+static int read_layer_count(const struct gguf_context *g, const char *architecture, const char *key, const char *path,
+                            size_t *out, size_t *without, struct fq_error *err) {
+    *without = 0;
     char name[128];
     (void)snprintf(name, sizeof name, "%s.%s", architecture, key);
     int64_t id = gguf_find_key(g, name);
@@ -63,17 +65,28 @@ static int read_count(const struct gguf_context *g, const char *architecture, co
         (gguf_get_arr_type(g, id) != GGUF_TYPE_UINT32 && gguf_get_arr_type(g, id) != GGUF_TYPE_INT32))
         return fq_fail(err, FQ_USAGE, "%s: metadata '%s' is no whole number", path, name);
     const uint32_t *v = gguf_get_arr_data(g, id);
-    size_t n = gguf_get_arr_n(g, id);
-    for (size_t i = 0; i < n; i++)
-        if (v[i] != v[0])
+    size_t n = gguf_get_arr_n(g, id), first = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (v[i] == 0) {
+            ++*without;
+            first += first == i;
+        } else if (v[i] != v[first]) {
             return fq_fail(
                 err, FQ_USAGE,
-                "%s: '%s' is %u for layer 0 and %u for layer %zu; models whose layers differ in shape are not "
+                "%s: '%s' is %u for layer %zu and %u for layer %zu; models whose layers differ in shape are not "
                 "supported",
-                path, name, v[0], v[i], i);
+                path, name, v[first], first, v[i], i);
+        }
+    }
     if (n > 0)
-        *out = v[0];
+        *out = first < n ? v[first] : 0;
     return 0;
+}
+
+static int read_count(const struct gguf_context *g, const char *architecture, const char *key, const char *path,
+                      size_t *out, struct fq_error *err) {
+    size_t without;
+    return read_layer_count(g, architecture, key, path, out, &without, err);
 }
 
 static int read_shape(const struct gguf_context *g, const char *path, struct fq_model_info *info,
@@ -90,7 +103,14 @@ static int read_shape(const struct gguf_context *g, const char *path, struct fq_
     FQ_TRY(read_count(g, a, "embedding_length", path, &width, err));
     FQ_TRY(read_count(g, a, "context_length", path, &info->train_context, err));
     info->kv_heads = info->heads;
-    FQ_TRY(read_count(g, a, "attention.head_count_kv", path, &info->kv_heads, err));
+    FQ_TRY(read_layer_count(g, a, "attention.head_count_kv", path, &info->kv_heads, &info->layers_without_cache, err));
+    if (info->layers_without_cache > 0 && info->layers_without_cache >= info->layers)
+        return fq_fail(
+            err, FQ_USAGE,
+            "%s: '%s.attention.head_count_kv' is 0 for layer 0 and for all %zu layers: none has a KV cache, so "
+            "there is nothing to quantize",
+            path, a, info->layers);
+    info->layers -= info->layers_without_cache;
     info->dim = info->heads ? width / info->heads : 0;
     FQ_TRY(read_count(g, a, "attention.key_length", path, &info->dim, err));
     size_t value_dim = info->dim; /* checked here, because llama.cpp aborts on what its graph does not expect */

@@ -16,7 +16,9 @@
 
 struct fq_model_info {
     char name[64], path[4096], sha256[FQ_SHA256_HEX], architecture[32], library[64];
-    size_t layers, heads, kv_heads, dim, vocabulary, train_context;
+    size_t layers; /* that have a KV cache; they are counted from 0 without the others */
+    size_t layers_without_cache;
+    size_t heads, kv_heads, dim, vocabulary, train_context;
     bool add_bos;
     bool key_bias;
 };
@@ -99,7 +101,11 @@ int fq_model_eval_rows(struct fq_model *model, const int32_t *tokens, size_t n, 
  * not linear (a norm). */
 int fq_model_key_bias(struct fq_model *model, size_t n, float *out, struct fq_error *err);
 
-int32_t fq_model_bos(const struct fq_model *model); /* -1: none */
+/* The bias of the keys itself, as the weights have it, before RoPE: out[layers][kv_heads * dim]. FQ_USAGE: none. */
+int fq_model_key_bias_weights(struct fq_model *model, float *out, struct fq_error *err);
+
+int32_t fq_model_bos(const struct fq_model *model);  /* -1: none */
+size_t fq_model_batch(const struct fq_model *model); /* tokens per graph */
 
 /* Time spent inside hooks, and in all of fq_model_eval, since the last call of this function. */
 void fq_model_times(struct fq_model *model, uint64_t *hook_ns, uint64_t *eval_ns);

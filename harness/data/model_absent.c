@@ -49,6 +49,11 @@ const struct fq_model_info *fq_model_info(const struct fq_model *model) {
     return NULL;
 }
 
+size_t fq_model_batch(const struct fq_model *model) {
+    (void)model;
+    return 0;
+}
+
 int fq_model_tokenize(struct fq_model *model, const char *text, size_t bytes, bool add_special, int32_t **tokens,
                       size_t *n, struct fq_error *err) {
     (void)model, (void)text, (void)bytes, (void)add_special;
@@ -80,6 +85,11 @@ int fq_model_eval_rows(struct fq_model *model, const int32_t *tokens, size_t n, 
 
 int fq_model_key_bias(struct fq_model *model, size_t n, float *out, struct fq_error *err) {
     (void)model, (void)n, (void)out;
+    return absent(err);
+}
+
+int fq_model_key_bias_weights(struct fq_model *model, float *out, struct fq_error *err) {
+    (void)model, (void)out;
     return absent(err);
 }
 

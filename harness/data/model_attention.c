@@ -12,7 +12,6 @@
 #ifdef FQ_HAVE_LLAMA
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -24,14 +23,10 @@ static bool stage_of(const struct fq_hooks *h, const struct ggml_tensor *t, enum
                      size_t *layer) {
     for (int s = FQ_ATTENTION_SCORES; s <= FQ_ATTENTION_OUTPUT; s++) {
         const size_t n = strlen(stages[s].prefix);
-        char *end = NULL;
-        if (t->op != stages[s].op || strncmp(t->name, stages[s].prefix, n) != 0)
-            continue;
-        const unsigned long v = strtoul(t->name + n, &end, 10);
-        if (end == t->name + n || *end != '\0' || v >= h->layers)
+        if (t->op != stages[s].op || strncmp(t->name, stages[s].prefix, n) != 0 ||
+            !fq_hooks_layer(h, t->name + n, layer) || *layer == FQ_NO_CACHE)
             continue;
         *stage = (enum fq_attention_stage)s;
-        *layer = v;
         return true;
     }
     return false;
@@ -42,7 +37,7 @@ static void fail(struct fq_hooks *h, size_t layer, const char *node, const char 
         return;
     h->failed = true;
     (void)fq_fail(&h->error, FQ_FAILED, "layer %zu: %s at the node '%s'; this model's attention is not supported",
-                  layer, what, node);
+                  h->site[3 * layer].layer, what, node);
 }
 
 static bool rows_are_dense(const struct ggml_tensor *t) {
@@ -152,7 +147,7 @@ void fq_attention_graph_end(struct fq_hooks *h) {
     for (size_t layer = 0; h->attention && layer < h->layers && !h->failed; layer++)
         for (int s = FQ_ATTENTION_SCORES; s <= FQ_ATTENTION_OUTPUT; s++)
             if (h->attention_site[layer].calls[s] != 1) {
-                (void)snprintf(node, sizeof node, "%s%zu", stages[s].prefix, layer);
+                (void)snprintf(node, sizeof node, "%s%zu", stages[s].prefix, h->site[3 * layer].layer);
                 fail(h, layer, node, "there was no hook, or more than one,");
             }
     h->attention = NULL;

@@ -8,6 +8,9 @@
  * hooked in later graphs. There each cache write and product is checked again: if it reads anything else than what the
  * hook saw, the evaluation stops, so a tensor can be neither missed nor hooked twice.
  *
+ * Layers that neither write a cache nor attend (recurrent ones, plain feed-forward ones) are left out: from then on
+ * layers are counted among those with a cache, and only sentences speak of the graph's own numbers.
+ *
  * The same walk goes on from each key to the node that its bias is added to, if there is one, so that an evaluation can
  * put zeros there and see what the bias alone becomes.
  *
@@ -25,13 +28,16 @@ static const char *const site_names[3] = {"keys", "values", "queries"};
 
 int fq_hooks_init(struct fq_hooks *h, size_t layers, struct fq_error *err) {
     memset(h, 0, sizeof *h);
-    h->layers = layers;
+    h->layers = h->graph_layers = layers;
     h->site = calloc(3 * layers, sizeof *h->site);
     h->shape = calloc(layers, sizeof *h->shape);
     h->product = calloc(layers, sizeof *h->product);
     h->attention_site = calloc(layers, sizeof *h->attention_site);
-    if (!h->site || !h->shape || !h->product || !h->attention_site)
+    h->place = calloc(layers, sizeof *h->place);
+    if (!h->site || !h->shape || !h->product || !h->attention_site || !h->place)
         return fq_fail(err, FQ_FAILED, "out of memory for the hooks of %zu layers", layers);
+    for (size_t layer = 0; layer < layers; layer++)
+        h->place[layer] = layer;
     return 0;
 }
 
@@ -40,6 +46,7 @@ void fq_hooks_free(struct fq_hooks *h) {
     free(h->shape);
     free(h->product);
     free(h->attention_site);
+    free(h->place);
     free(h->seen);
     free(h->copy);
     memset(h, 0, sizeof *h);
@@ -55,12 +62,12 @@ static struct ggml_tensor *computing_node(struct ggml_tensor *t) {
     return t;
 }
 
-static bool parse_index(const char *text, size_t limit, size_t *out) {
+bool fq_hooks_layer(const struct fq_hooks *h, const char *digits, size_t *layer) {
     char *end = NULL;
-    unsigned long v = strtoul(text, &end, 10);
-    if (end == text || *end != '\0' || v >= limit)
+    unsigned long v = strtoul(digits, &end, 10);
+    if (end == digits || *end != '\0' || v >= h->graph_layers)
         return false;
-    *out = v;
+    *layer = h->place[v];
     return true;
 }
 
@@ -75,12 +82,12 @@ static bool cache_write(const struct fq_hooks *h, const struct ggml_tensor *t, e
         mark = strstr(t->view_src->name, "v_l");
         *which = FQ_HOOK_VALUE;
     }
-    return mark && parse_index(mark + 3, h->layers, layer);
+    return mark && fq_hooks_layer(h, mark + 3, layer);
 }
 
 static bool product(const struct fq_hooks *h, const struct ggml_tensor *t, const char *prefix, size_t *layer) {
     size_t n = strlen(prefix);
-    return t->op == GGML_OP_MUL_MAT && strncmp(t->name, prefix, n) == 0 && parse_index(t->name + n, h->layers, layer);
+    return t->op == GGML_OP_MUL_MAT && strncmp(t->name, prefix, n) == 0 && fq_hooks_layer(h, t->name + n, layer);
 }
 
 static void fail(struct fq_hooks *h, int code, const char *what, const struct fq_site *site) {
@@ -119,12 +126,17 @@ static void name_site(const struct fq_hooks *h, const struct ggml_tensor *node, 
             s->occurrence++;
 }
 
-/* From a key back through what is linear in it (RoPE, copies, views) to the sum of a computed node and a vector of the
- * weights. The product is left at GGML_OP_NONE if anything else stands in between. */
-static void learn_bias(struct fq_hooks *h, size_t layer, struct ggml_tensor *key) {
-    struct ggml_tensor *t = key;
-    while ((t->op == GGML_OP_ROPE || t->op == GGML_OP_CONT) && t->src[0])
-        t = computing_node(t->src[0]);
+/* From what the cache stores as keys back through what is linear in it (RoPE, copies, views) to the sum of a computed
+ * node and a vector of the weights. The product is left at GGML_OP_NONE if anything else stands in between. Where the
+ * keys' channels stand in the sum, their biases stand in the vector: densely, or they are not kept. */
+static void learn_bias(struct fq_hooks *h, size_t layer, struct ggml_tensor *source) {
+    struct ggml_tensor *read = source, *t = computing_node(read);
+    size_t offset = data_offset(read, t);
+    while ((t->op == GGML_OP_ROPE || t->op == GGML_OP_CONT) && t->src[0]) {
+        read = t->src[0];
+        t = computing_node(read);
+        offset += data_offset(read, t);
+    }
     if (t->op != GGML_OP_ADD || !t->src[1] || t->src[1]->op != GGML_OP_NONE || ggml_nrows(t->src[1]) != 1)
         return;
     struct ggml_tensor *product = computing_node(t->src[0]);
@@ -133,6 +145,15 @@ static void learn_bias(struct fq_hooks *h, size_t layer, struct ggml_tensor *key
     h->product[layer].which = FQ_HOOK_KEY;
     h->product[layer].layer = layer;
     name_site(h, product, &h->product[layer]);
+    const struct ggml_tensor *bias = t->src[1];
+    if (bias->type != GGML_TYPE_F32 || !bias->buffer || !ggml_backend_buffer_is_host(bias->buffer) ||
+        offset >= ggml_nbytes(bias))
+        return;
+    const size_t dense =
+        (size_t)read->ne[0] * (read->nb[1] == (size_t)read->ne[0] * sizeof(float) ? (size_t)read->ne[1] : 1);
+    const size_t room = (ggml_nbytes(bias) - offset) / sizeof(float);
+    h->shape[layer].bias = (const float *)bias->data + offset / sizeof(float);
+    h->shape[layer].biases = room < dense ? room : dense;
 }
 
 static void learn_site(struct fq_hooks *h, enum fq_hook_tensor which, size_t layer, struct ggml_tensor *source) {
@@ -154,10 +175,18 @@ static void learn_site(struct fq_hooks *h, enum fq_hook_tensor which, size_t lay
         fail(h, FQ_USAGE, "the values are padded or not computed at the use", s);
         return;
     }
-    if (which == FQ_HOOK_KEY)
-        learn_bias(h, layer, node);
     s->offset = data_offset(source, node);
+    if (which == FQ_HOOK_KEY)
+        learn_bias(h, layer, source);
     source_strides(source, which, s);
+}
+
+/* Does t belong to an attention of any kind? Wider than what the hooks can read, so that a layer whose attention is of
+ * another kind is not taken for one that has none. */
+static bool attends(const struct fq_hooks *h, const struct ggml_tensor *t, size_t *layer) {
+    const char *dash = strrchr(t->name, '-');
+    return dash && fq_hooks_layer(h, dash + 1, layer) &&
+           (t->op == GGML_OP_FLASH_ATTN_EXT || strncmp(t->name, "kq", 2) == 0);
 }
 
 static void learn_node(struct fq_hooks *h, struct ggml_tensor *t) {
@@ -187,6 +216,8 @@ static void learn_node(struct fq_hooks *h, struct ggml_tensor *t) {
     } else if (product(h, t, "kqv-", &layer)) {
         h->shape[layer].value_dim = (size_t)t->src[0]->ne[1];
     }
+    if (attends(h, t, &layer))
+        h->shape[layer].attends = true;
 }
 
 void fq_hooks_learn_begin(struct fq_hooks *h, size_t n_tokens) {
@@ -196,16 +227,28 @@ void fq_hooks_learn_begin(struct fq_hooks *h, size_t n_tokens) {
     h->n_seen = 0;
 }
 
-static int check_layer(struct fq_hooks *h, size_t layer, struct fq_error *err) {
-    const struct fq_layer_shape *a = &h->shape[layer], *first = &h->shape[0];
-    struct fq_site *s = &h->site[3 * layer];
+/* A layer without a cache is left out; one that attends without a cache that the hooks can read is an error. */
+static int find_cache(const struct fq_hooks *h, size_t layer, bool *has_cache, struct fq_error *err) {
+    const struct fq_site *s = &h->site[3 * layer];
+    *has_cache = true;
+    if (s[FQ_HOOK_KEY].op == GGML_OP_NONE && s[FQ_HOOK_VALUE].op == GGML_OP_NONE &&
+        s[FQ_HOOK_QUERY].op == GGML_OP_NONE && !h->shape[layer].attends) {
+        *has_cache = false;
+        return 0;
+    }
     for (int w = 0; w < 3; w++)
         if (s[w].op == GGML_OP_NONE)
             return fq_fail(err, FQ_USAGE,
-                           "layer %zu has no %s that a float32 KV cache is written or scored with (recurrent, or it "
-                           "shares another layer's cache); only models with one key-value cache per layer are "
-                           "supported",
+                           "layer %zu attends, but has no %s that a float32 KV cache of its own is written or scored "
+                           "with (it shares another layer's cache, or its cache has another layout); only layers with "
+                           "one cache of keys and values each, or with none and no attention, are supported",
                            layer, site_names[w]);
+    return 0;
+}
+
+static int check_layer(struct fq_hooks *h, size_t layer, size_t first_layer, struct fq_error *err) {
+    const struct fq_layer_shape *a = &h->shape[layer], *first = &h->shape[first_layer];
+    struct fq_site *s = &h->site[3 * layer];
     if (a->dim != a->value_dim || a->dim == 0 || a->kv_heads == 0 || a->heads % a->kv_heads != 0)
         return fq_fail(err, FQ_USAGE,
                        "layer %zu: %zu query heads, %zu KV heads, keys of %zu and values of %zu elements; expected "
@@ -213,9 +256,9 @@ static int check_layer(struct fq_hooks *h, size_t layer, struct fq_error *err) {
                        layer, a->heads, a->kv_heads, a->dim, a->value_dim);
     if (a->dim != first->dim || a->heads != first->heads || a->kv_heads != first->kv_heads)
         return fq_fail(err, FQ_USAGE,
-                       "layer %zu has heads %zu/%zu of %zu elements, layer 0 has %zu/%zu of %zu; models whose layers "
+                       "layer %zu has heads %zu/%zu of %zu elements, layer %zu has %zu/%zu of %zu; models whose layers "
                        "differ in shape are not supported",
-                       layer, a->heads, a->kv_heads, a->dim, first->heads, first->kv_heads, first->dim);
+                       layer, a->heads, a->kv_heads, a->dim, first_layer, first->heads, first->kv_heads, first->dim);
     for (int w = FQ_HOOK_KEY; w <= FQ_HOOK_VALUE; w++) {
         if (a->cache_elements[w] != h->learn_tokens * a->kv_heads * a->dim)
             return fq_fail(err, FQ_USAGE, "layer %zu: the cache stores %zu elements of the %s, expected %zu", layer,
@@ -230,6 +273,14 @@ static int check_layer(struct fq_hooks *h, size_t layer, struct fq_error *err) {
     return 0;
 }
 
+/* Moves what was learned of layer `from` to place `to` <= from. */
+static void move_layer(struct fq_hooks *h, size_t from, size_t to) {
+    h->place[from] = to;
+    memmove(&h->site[3 * to], &h->site[3 * from], 3 * sizeof *h->site);
+    h->shape[to] = h->shape[from];
+    h->product[to] = h->product[from];
+}
+
 int fq_hooks_learn_end(struct fq_hooks *h, struct fq_error *err) {
     h->learning = false;
     free(h->seen);
@@ -239,8 +290,28 @@ int fq_hooks_learn_end(struct fq_hooks *h, struct fq_error *err) {
         *err = h->error;
         return err->code;
     }
-    for (size_t layer = 0; layer < h->layers; layer++)
-        FQ_TRY(check_layer(h, layer, err));
+    size_t with_cache = 0, first = 0;
+    for (size_t layer = 0; layer < h->graph_layers; layer++) {
+        bool has_cache;
+        FQ_TRY(find_cache(h, layer, &has_cache, err));
+        if (!has_cache) {
+            h->place[layer] = FQ_NO_CACHE;
+            continue;
+        }
+        first = with_cache == 0 ? layer : first;
+        FQ_TRY(check_layer(h, layer, first, err));
+        with_cache++;
+    }
+    if (with_cache == 0)
+        return fq_fail(err, FQ_USAGE,
+                       "none of its %zu layers writes keys and values into a cache (layer 0 is recurrent or of an "
+                       "unknown kind), so there is nothing to quantize",
+                       h->graph_layers);
+    size_t to = 0; /* only now: sentences above speak of all layers by their own numbers */
+    for (size_t layer = 0; layer < h->graph_layers; layer++)
+        if (h->place[layer] != FQ_NO_CACHE)
+            move_layer(h, layer, to++);
+    h->layers = with_cache;
     h->dim = h->shape[0].dim;
     h->heads = h->shape[0].heads;
     h->kv_heads = h->shape[0].kv_heads;
@@ -289,9 +360,10 @@ static int call_hook(struct fq_hooks *h, struct fq_site *s) {
         return h->error.code;
     }
     char *data = (char *)s->node->data + s->offset;
+    const size_t layer = (size_t)(s - h->site) / 3;
     bool dense = s->head_stride == h->dim * sizeof(float) && s->token_stride == row * sizeof(float);
     if (dense)
-        return h->hook(h->arg, s->which, s->layer, h->first_position, h->n_tokens, heads, h->dim, (float *)(void *)data,
+        return h->hook(h->arg, s->which, layer, h->first_position, h->n_tokens, heads, h->dim, (float *)(void *)data,
                        &h->error);
 
     if (h->copy_room < h->n_tokens * row) {
@@ -305,7 +377,7 @@ static int call_hook(struct fq_hooks *h, struct fq_site *s) {
         for (size_t k = 0; k < heads; k++)
             memcpy(h->copy + t * row + k * h->dim, data + t * s->token_stride + k * s->head_stride,
                    h->dim * sizeof(float));
-    int code = h->hook(h->arg, s->which, s->layer, h->first_position, h->n_tokens, heads, h->dim, h->copy, &h->error);
+    int code = h->hook(h->arg, s->which, layer, h->first_position, h->n_tokens, heads, h->dim, h->copy, &h->error);
     for (size_t t = 0; t < h->n_tokens; t++)
         for (size_t k = 0; k < heads; k++)
             memcpy(data + t * s->token_stride + k * s->head_stride, h->copy + t * row + k * h->dim,
@@ -331,13 +403,21 @@ static void check_use(struct fq_hooks *h, struct fq_site *s, struct ggml_tensor 
         fail(h, FQ_FAILED, "another layout than in the learned graph", s);
 }
 
+static void fail_cacheless(struct fq_hooks *h, const struct ggml_tensor *t) {
+    if (!h->failed)
+        (void)fq_fail(&h->error, FQ_FAILED, "'%s' uses the cache of a layer that had none when the graph was learned",
+                      t->name);
+    h->failed = true;
+}
+
 static bool ask_node(struct fq_hooks *h, struct ggml_tensor *t) {
     enum fq_hook_tensor which;
     size_t layer;
-    if (cache_write(h, t, &which, &layer))
-        check_use(h, &h->site[3 * layer + which], t->src[0]);
-    else if (product(h, t, "kq-", &layer))
-        check_use(h, &h->site[3 * layer + FQ_HOOK_QUERY], t->src[1]);
+    const bool writes = cache_write(h, t, &which, &layer), scores = !writes && product(h, t, "kq-", &layer);
+    if ((writes || scores) && layer == FQ_NO_CACHE)
+        fail_cacheless(h, t);
+    else if (writes || scores)
+        check_use(h, &h->site[3 * layer + (writes ? which : FQ_HOOK_QUERY)], t->src[writes ? 0 : 1]);
     bool wanted = false;
     const size_t sites = (h->zero_products ? 4 : 3) * h->layers;
     for (size_t i = 0; i < sites; i++) {

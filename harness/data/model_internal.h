@@ -7,6 +7,7 @@
 
 #ifdef FQ_HAVE_LLAMA
 
+#include <ggml-backend.h>
 #include <ggml-cpu.h>
 #include <ggml.h>
 #include <llama.h>
@@ -17,7 +18,7 @@
  * again in each graph by name, operation and how often that pair came before. */
 struct fq_site {
     enum fq_hook_tensor which;
-    size_t layer;
+    size_t layer; /* the graph's own number, for sentences */
     char name[GGML_MAX_NAME];
     enum ggml_op op;
     unsigned occurrence;                      /* 0 for the first node of that name and operation */
@@ -30,6 +31,9 @@ struct fq_site {
 /* What the score products tell about a layer while the graph is learned. */
 struct fq_layer_shape {
     size_t dim, value_dim, heads, kv_heads, cache_elements[2];
+    bool attends;      /* has an attention of some kind */
+    const float *bias; /* of the keys, in the weights; NULL if there is none, or not in plain float32 */
+    size_t biases;     /* how many stand there side by side */
 };
 
 /* The attention of one layer in this graph: by enum fq_attention_stage the node, once asked for, and hooks called. */
@@ -42,12 +46,15 @@ struct fq_seen_node {
     const struct ggml_tensor *node;
 };
 
+#define FQ_NO_CACHE SIZE_MAX
+
 struct fq_hooks {
     struct fq_site *site; /* [3 layers], index 3 layer + which; op GGML_OP_NONE until learned */
     struct fq_layer_shape *shape;
     struct fq_attention_site *attention_site; /* [layers] */
     struct fq_site *product; /* [layers]: what the key bias is added to; op GGML_OP_NONE if none is, or not linearly */
-    size_t layers, dim, heads, kv_heads;
+    size_t layers, dim, heads, kv_heads; /* layers: those with a cache, once learned */
+    size_t graph_layers, *place;         /* [graph_layers]: which of those each is, or FQ_NO_CACHE */
     bool learning, failed;
     struct fq_error error;
 
@@ -84,6 +91,9 @@ void fq_hooks_learn_begin(struct fq_hooks *h, size_t n_tokens);
 int fq_hooks_learn_end(struct fq_hooks *h, struct fq_error *err);
 void fq_hooks_graph_begin(struct fq_hooks *h, fq_model_hook *hook, void *arg, size_t first_position, size_t n_tokens);
 int fq_hooks_graph_end(struct fq_hooks *h, struct fq_error *err);
+
+/* The layer that a node's name ends with, among those with a cache (FQ_NO_CACHE: it has none); false: no number. */
+bool fq_hooks_layer(const struct fq_hooks *h, const char *digits, size_t *layer);
 
 /* model_attention.c. ask: is t a stage of a layer's attention that the hook wants? computed: calls it. Both leave
  * h->failed and h->error behind when the layout is not the expected one. */

@@ -94,6 +94,8 @@ static int learn(struct fq_model *m, struct fq_error *err) {
         return code;
     if (learned != 0)
         return fq_fail_in(err, "%s", m->info.name);
+    m->info.layers = m->hooks.layers;
+    m->info.layers_without_cache = m->hooks.graph_layers - m->hooks.layers;
     m->info.dim = m->hooks.dim;
     m->info.heads = m->hooks.heads;
     m->info.kv_heads = m->hooks.kv_heads;
@@ -199,6 +201,10 @@ const struct fq_model_info *fq_model_info(const struct fq_model *model) {
 
 int32_t fq_model_bos(const struct fq_model *model) {
     return llama_vocab_bos(llama_model_get_vocab(model->model));
+}
+
+size_t fq_model_batch(const struct fq_model *model) {
+    return model->batch;
 }
 
 /* ---- tokens ---- */
@@ -380,7 +386,7 @@ int fq_model_key_bias(struct fq_model *model, size_t n, float *out, struct fq_er
             return fq_fail(err, FQ_USAGE,
                            "%s, layer %zu: something that is not linear, such as a norm, stands between the key bias "
                            "and the cache, so the bias cannot be taken off the keys",
-                           model->info.name, layer);
+                           model->info.name, model->hooks.site[3 * layer].layer);
     int32_t *tokens = calloc(n, sizeof *tokens); /* which ones does not matter: none of them reaches a key */
     if (!tokens)
         return fq_fail(err, FQ_FAILED, "out of memory for %zu tokens", n);
@@ -390,6 +396,18 @@ int fq_model_key_bias(struct fq_model *model, size_t n, float *out, struct fq_er
     model->hooks.zero_products = false;
     free(tokens);
     return code;
+}
+
+int fq_model_key_bias_weights(struct fq_model *model, float *out, struct fq_error *err) {
+    const size_t n = model->info.kv_heads * model->info.dim;
+    for (size_t layer = 0; layer < model->info.layers; layer++) {
+        const struct fq_layer_shape *shape = &model->hooks.shape[layer];
+        if (!shape->bias || shape->biases < n)
+            return fq_fail(err, FQ_USAGE, "%s, layer %zu: the bias of its keys is not among its weights in float32",
+                           model->info.name, model->hooks.site[3 * layer].layer);
+        memcpy(out + layer * n, shape->bias, n * sizeof *out);
+    }
+    return 0;
 }
 
 void fq_model_times(struct fq_model *model, uint64_t *hook_ns, uint64_t *eval_ns) {

@@ -198,6 +198,14 @@ static void check_bias(enum tiny_kind kind) {
                     worst = fmax(worst, fabs(b[i] - (double)found[i]));
             }
     assert_true(worst < 1e-4);
+    static float own_bias[TINY_LAYERS * TINY_K];
+    assert_int_equal(fq_model_key_bias_weights(model, own_bias, &err), 0);
+    for (size_t layer = 0; layer < TINY_LAYERS; layer++) {
+        char name[48];
+        (void)snprintf(name, sizeof name, "blk.%zu.attn_%s.bias", layer, kind == TINY_GPT2 ? "qkv" : "k");
+        assert_memory_equal(own_bias + layer * TINY_K, tiny_get(&tiny, name) + (kind == TINY_GPT2 ? TINY_Q : 0),
+                            TINY_K * sizeof(float));
+    }
 
     /* What is left of a key of layer 0 is what the weights alone make of its token. */
     assert_int_equal(fq_model_eval(model, text, TOKENS, keep_hook, &key, TOKENS, NULL, &err), 0);
@@ -231,7 +239,69 @@ static void key_bias_is_that_of_the_weights(void **state) {
     struct fq_model *model = open_tiny(&tiny, TINY_LLAMA, 16);
     assert_int_equal(fq_model_key_bias(model, 1, bias, &err), FQ_USAGE);
     assert_non_null(strstr(err.text, "no bias on its keys"));
+    assert_int_equal(fq_model_key_bias_weights(model, bias, &err), FQ_USAGE);
     fq_model_close(model);
+    tiny_free(&tiny);
+}
+
+/* A layer without a cache is left out: the other one is layer 0 to everybody, and its attention is hooked as any. */
+static int one_layer(void *arg, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
+                     size_t n_heads, size_t dim, float *data, struct fq_error *err) {
+    (void)first_position, (void)n_tokens, (void)n_heads, (void)dim, (void)data, (void)err;
+    unsigned *calls = arg;
+    assert_int_equal(layer, 0);
+    calls[which]++;
+    return 0;
+}
+
+static int one_attention(void *arg, const struct fq_attention_view *view, struct fq_error *err) {
+    (void)err;
+    unsigned *calls = arg;
+    assert_int_equal(view->layer, 0);
+    calls[3 + view->stage]++;
+    return 0;
+}
+
+static void hybrid_layers_are_left_out(void **state) {
+    (void)state;
+    if (!have_llama())
+        return;
+    struct tiny_model tiny;
+    struct fq_error err = {0};
+    struct fq_model *model = open_tiny(&tiny, TINY_LFM2, 16);
+    const struct fq_model_info *info = fq_model_info(model);
+    assert_int_equal(info->layers, 1);
+    assert_int_equal(info->layers_without_cache, 1);
+    assert_int_equal(info->kv_heads, TINY_KV);
+    assert_int_equal(info->dim, TINY_DIM);
+    static float plain[TOKENS * TINY_WORDS], watched[TOKENS * TINY_WORDS];
+    unsigned calls[6] = {0};
+    evaluate(model, text, TOKENS, NULL, 0, plain);
+    assert_int_equal(fq_model_eval_attention(model, text, TOKENS, one_layer, one_attention, calls, 0, watched, &err),
+                     0);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(calls[i], 1);
+    assert_memory_equal(plain, watched, sizeof plain);
+
+    fq_model_close(model);
+
+    struct fq_model_info peeked;
+    char path[64];
+    temporary(path);
+    tiny_write(&tiny, path, 0);
+    assert_int_equal(fq_model_peek(path, &peeked, &err), 0);
+    assert_int_equal(peeked.layers, 1);
+    assert_int_equal(peeked.layers_without_cache, 1);
+    tiny.kv_heads[1] = 0; /* no layer with a cache */
+    tiny_write(&tiny, path, 0);
+    assert_int_equal(fq_model_open(path, 16, 1, &model, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "none has a KV cache"));
+    tiny.kv_heads[0] = TINY_HEADS; /* two layers of different shape */
+    tiny.kv_heads[1] = TINY_KV;
+    tiny_write(&tiny, path, 0);
+    assert_int_equal(fq_model_open(path, 16, 1, &model, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "is 4 for layer 0 and 2 for layer 1"));
+    (void)unlink(path);
     tiny_free(&tiny);
 }
 
@@ -393,6 +463,7 @@ int main(void) {
         cmocka_unit_test(biased_projections),
         cmocka_unit_test(fused_projection),
         cmocka_unit_test(key_bias_is_that_of_the_weights),
+        cmocka_unit_test(hybrid_layers_are_left_out),
         cmocka_unit_test(window_of_two_graphs),
         cmocka_unit_test(errors_are_sentences),
         cmocka_unit_test(shape_and_embeddings_without_weights),

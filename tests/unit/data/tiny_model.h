@@ -14,10 +14,10 @@
 #include <string.h>
 
 enum { TINY_LAYERS = 2, TINY_HEADS = 4, TINY_KV = 2, TINY_DIM = 8, TINY_WIDTH = TINY_HEADS * TINY_DIM };
-enum { TINY_FF = 48, TINY_WORDS = 50, TINY_CONTEXT = 4096, TINY_MAX_TENSORS = 64 };
+enum { TINY_TAPS = 3, TINY_FF = 48, TINY_WORDS = 50, TINY_CONTEXT = 4096, TINY_MAX_TENSORS = 64 };
 enum { TINY_Q = TINY_WIDTH, TINY_K = TINY_KV * TINY_DIM, TINY_QKV = TINY_Q + 2 * TINY_K };
 
-enum tiny_kind { TINY_LLAMA, TINY_QWEN2, TINY_GPT2 };
+enum tiny_kind { TINY_LLAMA, TINY_QWEN2, TINY_GPT2, TINY_LFM2 };
 
 struct tiny_tensor {
     char name[48];
@@ -30,7 +30,8 @@ struct tiny_model {
     struct tiny_tensor tensor[TINY_MAX_TENSORS];
     size_t n;
     uint64_t drawn;
-    bool reads_text; /* a token for each letter and the space; else the file holds no words */
+    uint32_t kv_heads[TINY_LAYERS]; /* written per layer if they differ */
+    bool reads_text;                /* a token for each letter and the space; else the file holds no words */
     FILE *file;
 };
 
@@ -64,15 +65,18 @@ static inline void tiny_build(struct tiny_model *m, enum tiny_kind kind) {
     m->kind = kind;
     bool gpt = kind == TINY_GPT2;
     tiny_add(m, "token_embd.weight", TINY_WIDTH, TINY_WORDS, 1.0, 0.0);
-    tiny_add(m, "output_norm.weight", TINY_WIDTH, 0, 0.1, 1.0);
+    tiny_add(m, kind == TINY_LFM2 ? "token_embd_norm.weight" : "output_norm.weight", TINY_WIDTH, 0, 0.1, 1.0);
     if (gpt) {
         tiny_add(m, "position_embd.weight", TINY_WIDTH, TINY_CONTEXT, 0.3, 0.0);
         tiny_add(m, "output_norm.bias", TINY_WIDTH, 0, 0.1, 0.0);
     }
     for (int l = 0; l < TINY_LAYERS; l++) {
+        const bool convolves = kind == TINY_LFM2 && l == 0;
+        m->kv_heads[l] = convolves ? 0 : TINY_KV;
         tiny_add_layer(m, l, "attn_norm.weight", TINY_WIDTH, 0, 0.1, 1.0);
         tiny_add_layer(m, l, "ffn_norm.weight", TINY_WIDTH, 0, 0.1, 1.0);
-        tiny_add_layer(m, l, "attn_output.weight", TINY_WIDTH, TINY_WIDTH, 0.2, 0.0);
+        if (!convolves)
+            tiny_add_layer(m, l, "attn_output.weight", TINY_WIDTH, TINY_WIDTH, 0.2, 0.0);
         tiny_add_layer(m, l, "ffn_up.weight", TINY_WIDTH, TINY_FF, 0.2, 0.0);
         tiny_add_layer(m, l, "ffn_down.weight", TINY_FF, TINY_WIDTH, 0.2, 0.0);
         if (gpt) {
@@ -86,6 +90,16 @@ static inline void tiny_build(struct tiny_model *m, enum tiny_kind kind) {
             continue;
         }
         tiny_add_layer(m, l, "ffn_gate.weight", TINY_WIDTH, TINY_FF, 0.2, 0.0);
+        if (convolves) {
+            tiny_add_layer(m, l, "shortconv.conv.weight", TINY_TAPS, TINY_WIDTH, 0.5, 0.0);
+            tiny_add_layer(m, l, "shortconv.in_proj.weight", TINY_WIDTH, (size_t)3 * TINY_WIDTH, 0.3, 0.0);
+            tiny_add_layer(m, l, "shortconv.out_proj.weight", TINY_WIDTH, TINY_WIDTH, 0.3, 0.0);
+            continue;
+        }
+        if (kind == TINY_LFM2) {
+            tiny_add_layer(m, l, "attn_q_norm.weight", TINY_DIM, 0, 0.1, 1.0);
+            tiny_add_layer(m, l, "attn_k_norm.weight", TINY_DIM, 0, 0.1, 1.0);
+        }
         tiny_add_layer(m, l, "attn_q.weight", TINY_WIDTH, TINY_Q, 0.3, 0.0);
         tiny_add_layer(m, l, "attn_k.weight", TINY_WIDTH, TINY_K, 0.3, 0.0);
         tiny_add_layer(m, l, "attn_v.weight", TINY_WIDTH, TINY_K, 0.3, 0.0);
@@ -157,7 +171,7 @@ static inline void tiny_words(struct tiny_model *m) {
 }
 
 static inline const char *tiny_architecture(const struct tiny_model *m) {
-    static const char *const names[] = {"llama", "qwen2", "gpt2"};
+    static const char *const names[] = {"llama", "qwen2", "gpt2", "lfm2"};
     return names[m->kind];
 }
 
@@ -165,6 +179,22 @@ static inline void tiny_arch_count(struct tiny_model *m, const char *key, uint32
     char full[64];
     (void)snprintf(full, sizeof full, "%s.%s", tiny_architecture(m), key);
     tiny_count(m, full, v);
+}
+
+/* One number if all layers have as many, else one for each. */
+static inline void tiny_kv_heads(struct tiny_model *m) {
+    if (m->kv_heads[0] == m->kv_heads[1] && m->kv_heads[0] != 0) {
+        tiny_arch_count(m, "attention.head_count_kv", m->kv_heads[0]);
+        return;
+    }
+    char full[64];
+    (void)snprintf(full, sizeof full, "%s.attention.head_count_kv", tiny_architecture(m));
+    tiny_text(m, full);
+    tiny_u32(m, 9);
+    tiny_u32(m, 4);
+    tiny_u64(m, TINY_LAYERS);
+    for (int l = 0; l < TINY_LAYERS; l++)
+        tiny_u32(m, m->kv_heads[l]);
 }
 
 /* value_length 0: not written. */
@@ -175,7 +205,7 @@ static inline void tiny_write(struct tiny_model *m, const char *path, uint32_t v
     (void)fwrite("GGUF", 1, 4, m->file);
     tiny_u32(m, 3);
     tiny_u64(m, m->n);
-    tiny_u64(m, (value_length ? 11U : 10U) + (m->reads_text ? 5U : 0U));
+    tiny_u64(m, (value_length ? 11U : 10U) + (m->reads_text ? 5U : 0U) + (m->kind == TINY_LFM2 ? 1U : 0U));
     tiny_text(m, "general.architecture");
     tiny_u32(m, 8);
     tiny_text(m, tiny_architecture(m));
@@ -191,7 +221,9 @@ static inline void tiny_write(struct tiny_model *m, const char *path, uint32_t v
     tiny_arch_count(m, "embedding_length", TINY_WIDTH);
     tiny_arch_count(m, "feed_forward_length", TINY_FF);
     tiny_arch_count(m, "attention.head_count", TINY_HEADS);
-    tiny_arch_count(m, "attention.head_count_kv", TINY_KV);
+    tiny_kv_heads(m);
+    if (m->kind == TINY_LFM2)
+        tiny_arch_count(m, "shortconv.l_cache", TINY_TAPS);
     tiny_arch_count(m, "vocab_size", TINY_WORDS);
     if (value_length)
         tiny_arch_count(m, "attention.value_length", value_length);
