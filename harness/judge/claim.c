@@ -216,7 +216,7 @@ bool fq_parameters_match(const char *parameters, const char *pattern) {
             break;
         snprintf(key, sizeof key, "%.*s", (int)(name < 63 ? name : 63), at);
         bool has = fq_parameter_value(parameters, key, value, sizeof value);
-        if (!has && strcmp(key, "centre") == 0) { /* written down only where there is one */
+        if (!has) { /* a centre, sinks, a window: written down only where there is one */
             snprintf(value, sizeof value, "none");
             has = true;
         }

@@ -21,7 +21,7 @@ struct fq_cell {
     char id[17];    /* first 16 hex digits of SHA-256 of `key` */
     char key[1536]; /* canonical identity: every field below up to block, and the sweep's own settings that matter */
     char kind[12];  /* codec | model | speed */
-    char data[128]; /* dataset or "model/corpus" */
+    char data[128]; /* dataset, or "model/corpus", "model/corpus@2048" */
     char model[64]; /* "" when the data is not from a model */
     char method[64];
     char parameters[384]; /* canonical, every parameter */

@@ -122,10 +122,12 @@ static int read_model(struct fq_tree *tree, const yaml_node_t *node, const struc
     m->line = fq_tree_line(node);
     snprintf(m->model, sizeof m->model, "%s", from->model);
     snprintf(m->corpus, sizeof m->corpus, "%s", from->corpus);
-    snprintf(m->name, sizeof m->name, "%.60s/%.60s", model ? model + 1 : from->model,
-             corpus ? corpus + 1 : from->corpus);
     FQ_TRY(ranged(tree, node, "context", 8, 1U << 20, 0, &v, err));
     m->context = (size_t)v;
+    int used = snprintf(m->name, sizeof m->name, "%.55s/%.55s", model ? model + 1 : from->model,
+                        corpus ? corpus + 1 : from->corpus);
+    if (m->context != FQ_USUAL_CONTEXT && used > 0)
+        snprintf(m->name + used, sizeof m->name - (size_t)used, "@%zu", m->context);
     FQ_TRY(ranged(tree, node, "chunks", 1, 100000, 0, &v, err));
     m->chunks = (size_t)v;
     FQ_TRY(fq_sweep_read_tensors(tree, fq_tree_get(tree, node, "tensors"), &m->key, &m->value, err));

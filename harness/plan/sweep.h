@@ -53,8 +53,11 @@ struct fq_sweep_data {
     int line;
 };
 
+/* The literature's. Results of one name are pooled and stand in one table, so another context is another name. */
+enum { FQ_USUAL_CONTEXT = 512 };
+
 struct fq_sweep_model {
-    char name[128]; /* "model/corpus" */
+    char name[128]; /* "model/corpus", or "model/corpus@2048" with another context than the usual one */
     char model[1024], corpus[1024];
     size_t context, chunks;
     bool key, value;

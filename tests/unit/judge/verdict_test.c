@@ -481,6 +481,8 @@ static void parameter_texts(void **state) {
     assert_true(fq_parameters_match(all, "centre=none|calibrated")); /* not written down where there is none */
     assert_false(fq_parameters_match(all, "centre=calibrated"));
     assert_false(fq_parameters_match("bits=2 centre=running", "centre=none"));
+    assert_true(fq_parameters_match("key=full value=turbo3(narrow=pad)", "value=turbo3(narrow=pad) sinks=none|4"));
+    assert_false(fq_parameters_match("key=full sinks=4", "sinks=none"));
 }
 
 /* The claims of this repository are well formed and name contracts that exist. */

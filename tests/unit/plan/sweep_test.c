@@ -40,6 +40,29 @@ static void load(const char *rest, struct fq_sweep *s) {
         fail_msg("%s", err.text);
 }
 
+/* Results are pooled by name: two contexts of one model must not share it. */
+static void contexts_have_names(void **state) {
+    struct fq_sweep s;
+    (void)state;
+    char text[1024];
+    const char *path = fixture_path("m.yaml");
+    const int n = snprintf(text, sizeof text,
+                           "name: contexts\ncontract: matched-cpu\nseeds: [1]\nmetrics: [perplexity]\nmodels:\n"
+                           "  - {model: net, corpus: some/words, context: 512, chunks: 2, tensors: [key]}\n"
+                           "  - {model: net, corpus: some/words, context: 2048, chunks: 2, tensors: [key]}\n"
+                           "methods:\n  - {name: turbo4, narrow: group-64, data: [\"*@2048\"]}\n");
+    fixture_write(path, text, (size_t)n);
+    struct fq_error err = {0};
+    if (fq_sweep_load(path, NULL, &s, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(s.n_models, 2);
+    assert_string_equal(s.models[0].name, "net/words");
+    assert_string_equal(s.models[1].name, "net/words@2048");
+    assert_false(fq_sweep_runs_on(&s.instances[0], s.models[0].name));
+    assert_true(fq_sweep_runs_on(&s.instances[0], s.models[1].name));
+    fq_sweep_free(&s);
+}
+
 static void lists_multiply_and_defaults_fill(void **state) {
     struct fq_sweep s;
     (void)state;
@@ -371,6 +394,7 @@ static void impossible_centres_are_sentences(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_multiply_and_defaults_fill),
+        cmocka_unit_test(contexts_have_names),
         cmocka_unit_test(an_instance_listed_twice_is_its_own_twin),
         cmocka_unit_test(overrides_make_another_sweep),
         cmocka_unit_test(refusals_name_the_line),
