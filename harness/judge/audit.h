@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 struct fq_instance {
-    char method[64], parameters[384];
+    char method[64], parameters[FQ_CELL_PARAMETERS];
     int replicate;
 };
 

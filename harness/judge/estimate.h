@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 struct fq_estimate {
-    char data[128], model[64], tensor[12], method[64], parameters[384], label[96], role[20], rate_class[32],
+    char data[128], model[64], tensor[12], method[64], parameters[FQ_CELL_PARAMETERS], label[96], role[20], rate_class[32],
         contract[48];
     char kind[12];
     char metric[56]; /* metric or metric.statistic */

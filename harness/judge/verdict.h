@@ -27,7 +27,7 @@ struct fq_test_result {
     enum fq_outcome outcome;
     char data[128], tensor[12], metric[56], unit[20];
     char cells[96], against[96]; /* labels; against: "" for a constant */
-    char parameters[384];        /* of cells */
+    char parameters[FQ_CELL_PARAMETERS];        /* of cells */
     /* value: of the cells alone against a constant; the ratio or difference of the pair otherwise. */
     struct fq_comparison measured;
     double reference;         /* the constant; 1 or 0 for a pair */

@@ -41,11 +41,16 @@ struct fq_ppl_info {
     size_t scored;           /* tokens scored per chunk: context - 1 - context / 2 */
     const double *chunk_nll; /* [chunks], sum over the scored tokens, nats */
     double perplexity;       /* exp(sum of chunk_nll / (chunks scored)) */
-    uint64_t eval_ns;        /* of the full-precision pass */
+    uint64_t eval_ns;        /* of the full-precision pass, when it was made */
+    size_t evaluated;        /* windows that were evaluated now; the others were found in the store */
+    const char *logits_folder;
+    double rounding_kl, rounding_kl_max; /* KL(float32 || what is kept in 16 bits): mean and largest of the tokens */
 };
 
-/* Opens model and corpus, evaluates the full-precision pass. Keeps its logits as float32: 4 chunks scored vocabulary
- * bytes (8 x 255 x 49152: 401 MB). */
+enum { FQ_PPL_BINS = 8 }; /* of positions in the scored half of a window */
+
+/* Opens model and corpus and makes the full-precision pass, or finds it: its logits are kept on disk in 16 bits, one
+ * file per window (ppl_logits.h, docs/formats.md), and read back window by window. Perplexities come from float32. */
 struct fq_ppl_reference;
 int fq_ppl_reference_open(const struct fq_ppl_config *config, struct fq_ppl_reference **out, struct fq_error *err);
 void fq_ppl_reference_close(struct fq_ppl_reference *ref); /* NULL is fine */
@@ -64,12 +69,22 @@ struct fq_ppl_agent {
  * (tensor: the agent's):
  *   perplexity      per chunk, nats per token, weight = tokens; statistics "exp_mean": the perplexity itself
  *   delta_log_ppl   per chunk, this arm minus full precision, nats per token; statistics "mean"
- *   kl              per token, KL(full precision || this arm), nats; statistics "mean,median,q99,max"
+ *   kl              per token, KL(full precision || this arm), nats, of logits in 16 bits on both sides; statistics
+ *                   "mean,median,q99,q999,max"
  *   top1_agreement  per token, 1 if both name the same most likely token; statistics "mean"
+ *   kl_binI, delta_log_ppl_binI, position_binI   the same by FQ_PPL_BINS bins of positions, one mean per chunk; the
+ *                   middle of the bin in tokens from the start of the window
  * label_a is the chunk, label_b the scored token inside it (0 for per-chunk series); after an error the list may hold
  * part of the series. */
 int fq_ppl_run(struct fq_ppl_reference *ref, const struct fq_ppl_agent *agent, fq_ppl_progress *progress,
                void *progress_arg, struct fq_series_list *out, double *perplexity, struct fq_error *err);
+/* The noise floor: full precision once more, with half the threads (two instead of one) and graphs of 3/8 of the
+ * tokens, scored as an arm is. Smaller differences say nothing of a cache. The model is closed and opened again around
+ * it. */
+int fq_ppl_noise_floor(struct fq_ppl_reference *ref, const char *tensor, fq_ppl_progress *progress, void *progress_arg,
+                       struct fq_series_list *out, double *perplexity, struct fq_error *err);
+unsigned fq_ppl_floor_threads(unsigned threads); /* what it takes where the reference has these */
+size_t fq_ppl_floor_batch(size_t context);
 /* Inside hooks, and in all of the evaluation, of the last run. */
 void fq_ppl_times(const struct fq_ppl_reference *ref, uint64_t *hook_ns, uint64_t *eval_ns);
 /* The reference's model, for an agent that must look at it before it runs (calibration, training). */
@@ -97,6 +112,8 @@ int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_cod
 int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre, struct fq_codec *key,
                        struct fq_codec *value, fq_ppl_progress *progress, void *progress_arg,
                        struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err);
+/* That centre for an agent of another kind; the reference keeps it. FQ_CENTRE_NONE gives NULL. */
+int fq_ppl_centre(struct fq_ppl_reference *ref, enum fq_centre_kind kind, struct fq_centre **out, struct fq_error *err);
 /* In words, where that centre comes from, for the fact centre_source. */
 void fq_ppl_centre_source(const struct fq_ppl_reference *ref, enum fq_centre_kind kind, char *out, size_t size);
 

@@ -38,6 +38,16 @@ static int centre_of(struct fq_ppl_reference *ref, enum fq_centre_kind kind, str
     return 0;
 }
 
+int fq_ppl_centre(struct fq_ppl_reference *ref, enum fq_centre_kind kind, struct fq_centre **out,
+                  struct fq_error *err) {
+    *out = NULL;
+    if (kind == FQ_CENTRE_NONE)
+        return 0;
+    FQ_TRY(centre_of(ref, kind, err));
+    *out = ref->centre[kind];
+    return 0;
+}
+
 void fq_ppl_centre_source(const struct fq_ppl_reference *ref, enum fq_centre_kind kind, char *out, size_t size) {
     const struct fq_ppl_text text = text_of(ref);
     if (kind == FQ_CENTRE_CALIBRATED)

@@ -23,7 +23,7 @@ int fq_bench_open(const struct fq_plan *plan, struct fq_bench **out, struct fq_e
     if (!b)
         return fq_fail(err, FQ_FAILED, "out of memory");
     b->plan = plan;
-    b->timed = calloc(plan->sweep->n_instances, sizeof(struct fq_codec *));
+    b->timed = calloc(plan->sweep->n_instances + 1, sizeof(struct fq_codec *));
     if (!b->timed) {
         free(b);
         return fq_fail(err, FQ_FAILED, "out of memory");
@@ -70,6 +70,8 @@ int fq_bench_set(struct fq_bench *bench, size_t index, struct fq_error *err) {
 }
 
 unsigned fq_bench_threads(const struct fq_bench *bench, const struct fq_planned *p) {
+    if (p->policy)
+        return bench->plan->sweep->workers;
     const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
     return at->threads_given || strcmp(p->cell.kind, "speed") == 0 ? at->threads : bench->plan->sweep->workers;
 }
@@ -169,7 +171,7 @@ static unsigned model_threads(void) {
     return n ? (unsigned)n : 1;
 }
 
-static int open_reference(struct fq_bench *bench, size_t index, struct fq_error *err) {
+int fq_bench_reference(struct fq_bench *bench, size_t index, struct fq_error *err) {
     const struct fq_sweep_model *m = &bench->plan->sweep->models[index];
     if (bench->reference && bench->reference_index == index)
         return 0;
@@ -181,8 +183,8 @@ static int open_reference(struct fq_bench *bench, size_t index, struct fq_error 
     return fq_ppl_reference_open(&config, &bench->reference, err);
 }
 
-static int model_facts(const struct fq_bench *bench, const struct fq_sweep_model *m, struct fq_cell *cell,
-                       struct fq_error *err) {
+int fq_bench_model_facts(const struct fq_bench *bench, const struct fq_sweep_model *m, struct fq_cell *cell,
+                         struct fq_error *err) {
     const struct fq_ppl_info *info = fq_ppl_reference_info(bench->reference);
     FQ_TRY(fq_cell_fact(cell, "tensor", err, "%s", m->key && m->value ? "kv" : m->key ? "key" : "value"));
     FQ_TRY(fq_cell_fact(cell, "data_sha256", err, "%s", info->corpus_sha256));
@@ -218,8 +220,8 @@ static int run_model(struct fq_bench *bench, const struct fq_planned *p, struct 
     const struct fq_sweep_model *m = &bench->plan->sweep->models[p->source];
     const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
     struct fq_codec *key = NULL, *value = NULL;
-    FQ_TRY(open_reference(bench, p->source, err));
-    FQ_TRY(model_facts(bench, m, cell, err));
+    FQ_TRY(fq_bench_reference(bench, p->source, err));
+    FQ_TRY(fq_bench_model_facts(bench, m, cell, err));
     const size_t dim = fq_ppl_reference_info(bench->reference)->model->dim;
     int code = m->key ? fq_bench_codec(bench, p, dim, FQ_KEY, &key, err) : 0;
     if (code == 0 && m->value)
@@ -254,10 +256,12 @@ static int run_model(struct fq_bench *bench, const struct fq_planned *p, struct 
 /* ---- any ---- */
 
 static int run(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell, struct fq_error *err) {
-    const struct fq_method *method = bench->plan->sweep->instances[p->instance].method;
     const unsigned threads = fq_bench_threads(bench, p);
     if (fq_pool_threads() != threads)
         FQ_TRY(fq_pool_start(threads, err));
+    if (p->policy)
+        return fq_bench_policy(bench, p, cell, err);
+    const struct fq_method *method = bench->plan->sweep->instances[p->instance].method;
     FQ_TRY(fq_observe_conditions(cell, method, fq_backend_pick(method), err));
     if (strcmp(cell->kind, "speed") == 0)
         return fq_bench_speed(bench, p, cell, err);
@@ -269,6 +273,8 @@ static int run(struct fq_bench *bench, const struct fq_planned *p, struct fq_cel
 static void warn_of_tail(const struct fq_bench *bench, const struct fq_planned *p, const struct fq_cell *cell) {
     const char *tail = fq_cell_fact_text(cell, "tail_bytes"), *all = fq_cell_fact_text(cell, "written_bytes");
     const double part = tail ? strtod(tail, NULL) : 0.0, whole = all ? strtod(all, NULL) : 0.0;
+    if (p->policy) /* its full-precision part is asked for */
+        return;
     const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
     if (part <= 0.1 * whole || (at->n_seeds > 0 && cell->seed != at->seeds[0]) || cell->block > 0 || cell->process > 0)
         return;

@@ -47,6 +47,16 @@ int fq_bench_witness_end(struct fq_codec *codec, struct fq_cell *cell, struct fq
 int fq_bench_probe_timed(struct fq_bench *bench, const struct fq_planned *p, struct fq_codec *codec, size_t dim,
                          struct fq_cell *cell, struct fq_error *err);
 
+/* The full-precision pass of sweep.models[index]: opens it, if another was open. Facts of that pass. */
+int fq_bench_reference(struct fq_bench *bench, size_t index, struct fq_error *err);
+int fq_bench_model_facts(const struct fq_bench *bench, const struct fq_sweep_model *m, struct fq_cell *cell,
+                         struct fq_error *err);
+int fq_bench_policy(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell,
+                    struct fq_error *err); /* bench_policy.c */
+
+/* A probe on vectors of its own, and a fact that says what was found: of codecs without an instance. */
+int fq_bench_probe_codec(struct fq_codec *codec, size_t dim, struct fq_cell *cell, struct fq_error *err);
+
 /* The number of threads that this cell's pool has. */
 unsigned fq_bench_threads(const struct fq_bench *bench, const struct fq_planned *p);
 

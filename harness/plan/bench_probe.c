@@ -70,9 +70,17 @@ int fq_bench_probe(struct fq_bench *bench, const struct fq_planned *p, struct fq
     return note(cell, known->sentence, "vectors of the probe's own", err);
 }
 
+int fq_bench_probe_codec(struct fq_codec *codec, size_t dim, struct fq_cell *cell, struct fq_error *err) {
+    char sentence[FQ_PROBE_SENTENCE] = "";
+    FQ_TRY(probe(codec, dim, sentence, err));
+    return note(cell, sentence, "vectors of the probe's own", err);
+}
+
 /* ---- what was measured -------------------------------------------------------------------------------------------*/
 
 static bool is_first_seed(const struct fq_bench *bench, const struct fq_planned *p) {
+    if (p->policy)
+        return true;
     const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
     return at->n_seeds == 0 || p->cell.seed == at->seeds[0];
 }

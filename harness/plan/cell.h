@@ -12,23 +12,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Room for the canonical text of a cache policy, which names several methods. */
+enum { FQ_CELL_KEY = 3072, FQ_CELL_PARAMETERS = 1536 };
+
 struct fq_fact {
     char name[40];
     char text[256]; /* numbers are printed with %.17g */
 };
 
 struct fq_cell {
-    char id[17];    /* first 16 hex digits of SHA-256 of `key` */
-    char key[1536]; /* canonical identity: every field below up to block, and the sweep's own settings that matter */
-    char kind[12];  /* codec | model | speed */
-    char data[128]; /* dataset, or "model/corpus", "model/corpus@2048" */
-    char model[64]; /* "" when the data is not from a model */
+    char id[17];           /* first 16 hex digits of SHA-256 of `key` */
+    char key[FQ_CELL_KEY]; /* canonical identity: every field below up to block, and the sweep's own settings that
+                              matter */
+    char kind[12];         /* codec | model | speed */
+    char data[128];        /* dataset, or "model/corpus", "model/corpus@2048" */
+    char model[64];        /* "" when the data is not from a model */
     char method[64];
-    char parameters[384]; /* canonical, every parameter */
-    char label[96];       /* short name for tables: method and the parameters that this sweep varies */
-    char role[20];        /* contender | baseline | negative control */
-    char rate_class[32];  /* rows with equal class stand side by side, and must have equal rate within the contract's
-                             tolerance */
+    char parameters[FQ_CELL_PARAMETERS]; /* canonical, every parameter */
+    char label[96];                      /* short name for tables: method and the parameters that this sweep varies */
+    char role[20];                       /* contender | baseline | negative control */
+    char rate_class[32]; /* rows with equal class stand side by side, and must have equal rate within the contract's
+                            tolerance */
     char contract[48];
     uint64_t seed;
     int replicate;      /* 0; 1 for the A/A twin */

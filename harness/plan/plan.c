@@ -3,8 +3,8 @@
  * It must not measure anything, and it must not depend on the machine: a shard elsewhere plans the same list. */
 #include "harness/plan/plan.h"
 
-#include "harness/base/random.h"
 #include "harness/measure/catalog.h"
+#include "harness/plan/plan_internal.h"
 #include "harness/plan/sources.h"
 
 #include <math.h>
@@ -55,7 +55,6 @@ static void identify(const struct fq_plan *plan, struct fq_planned *p, const cha
     const struct fq_sweep *s = plan->sweep;
     const struct fq_sweep_instance *at = &s->instances[p->instance];
     struct fq_cell *c = &p->cell;
-    char hex[FQ_SHA256_HEX];
     const unsigned threads = strcmp(c->kind, "speed") == 0 || at->threads_given ? at->threads : s->workers;
     snprintf(c->key, sizeof c->key,
              "sweep=%s contract=%s kind=%s data=%s %s tensor=%s method=%s %s rate_class=%s seed=%llu replicate=%d "
@@ -63,12 +62,16 @@ static void identify(const struct fq_plan *plan, struct fq_planned *p, const cha
              s->name, c->contract, c->kind, c->data, where, p->tensor == FQ_KEY ? "key" : "value", c->method,
              c->parameters, c->rate_class, (unsigned long long)c->seed, c->replicate, c->process, c->block,
              fq_plan_metrics(plan, p), threads, s->isa[0] ? s->isa : "best", s->queries, s->speed_vectors);
-    fq_sha256(c->key, strlen(c->key), hex);
-    memcpy(c->id, hex, sizeof c->id - 1);
+    fq_plan_identify(c);
 }
 
-/* The shard of a cell is that of its group, a hash that no machine can see differently. */
-static uint64_t group_hash(const char *text) {
+void fq_plan_identify(struct fq_cell *cell) {
+    char hex[FQ_SHA256_HEX];
+    fq_sha256(cell->key, strlen(cell->key), hex);
+    memcpy(cell->id, hex, sizeof cell->id - 1);
+}
+
+uint64_t fq_plan_group(const char *text) {
     char hex[FQ_SHA256_HEX];
     fq_sha256(text, strlen(text), hex);
     hex[16] = '\0';
@@ -79,8 +82,7 @@ static const char *role_text(enum fq_role role) {
     return role == FQ_CONTENDER ? "contender" : role == FQ_BASELINE ? "baseline" : "negative control";
 }
 
-static struct fq_planned *add(struct fq_plan *plan, const char *kind, size_t source, size_t instance,
-                              struct fq_error *err) {
+struct fq_planned *fq_plan_grow(struct fq_plan *plan, const char *kind, size_t source, struct fq_error *err) {
     if (plan->n_cells == plan->room) {
         const size_t room = plan->room ? 2 * plan->room : 64;
         struct fq_planned *grown = realloc(plan->cells, room * sizeof *grown);
@@ -91,21 +93,29 @@ static struct fq_planned *add(struct fq_plan *plan, const char *kind, size_t sou
         plan->cells = grown;
         plan->room = room;
     }
-    const struct fq_sweep_instance *at = &plan->sweep->instances[instance];
     struct fq_planned *p = &plan->cells[plan->n_cells];
     memset(p, 0, sizeof *p);
     p->source = source;
-    p->instance = instance;
     snprintf(p->cell.kind, sizeof p->cell.kind, "%s", kind);
+    snprintf(p->cell.contract, sizeof p->cell.contract, "%s", plan->sweep->contract);
+    p->cell.order = plan->n_cells++;
+    return p;
+}
+
+static struct fq_planned *add(struct fq_plan *plan, const char *kind, size_t source, size_t instance,
+                              struct fq_error *err) {
+    struct fq_planned *p = fq_plan_grow(plan, kind, source, err);
+    const struct fq_sweep_instance *at = &plan->sweep->instances[instance];
+    if (!p)
+        return NULL;
+    p->instance = instance;
     snprintf(p->cell.method, sizeof p->cell.method, "%s", at->method->name);
     snprintf(p->cell.parameters, sizeof p->cell.parameters, "%s", at->parameters);
     snprintf(p->cell.label, sizeof p->cell.label, "%s", at->label);
     snprintf(p->cell.role, sizeof p->cell.role, "%s", role_text(at->method->role));
     snprintf(p->cell.rate_class, sizeof p->cell.rate_class, "%s", at->rate_class);
-    snprintf(p->cell.contract, sizeof p->cell.contract, "%s", plan->sweep->contract);
     p->cell.replicate = at->replicate;
     p->cell.nominal_bits = at->method->nominal_bits(&at->params);
-    p->cell.order = plan->n_cells++;
     return p;
 }
 
@@ -241,7 +251,7 @@ static int add_codec_cells(struct fq_plan *plan, size_t data, struct fq_random *
         *p = copy[index[i]];
         p->cell.order = first + i;
         code = place_codec(plan, p, (uint64_t)info->layers * info->kv_heads * info->n, err);
-        p->group = group_hash(p->cell.id);
+        p->group = fq_plan_group(p->cell.id);
     }
     free(index);
     free(copy);
@@ -267,7 +277,7 @@ static int place_model(const struct fq_plan *plan, struct fq_planned *p, struct 
     p->cell.rate_bits = 8.0 * p->planned_bytes / ((double)p->vectors * (double)info->dim);
     snprintf(where, sizeof where, "context=%zu chunks=%zu key=%d value=%d", m->context, m->chunks, m->key, m->value);
     identify(plan, p, where);
-    p->group = group_hash(p->cell.id);
+    p->group = fq_plan_group(p->cell.id);
     return 0;
 }
 
@@ -298,7 +308,7 @@ static int add_model_instance(struct fq_plan *plan, size_t model, size_t instanc
 
 static int add_model_cells(struct fq_plan *plan, size_t model, struct fq_random *order, struct fq_error *err) {
     const size_t n = plan->sweep->n_instances;
-    size_t *index = calloc(n, sizeof *index);
+    size_t *index = calloc(n + 1, sizeof *index);
     if (!index)
         return fq_fail(err, FQ_FAILED, "out of memory");
     for (size_t i = 0; i < n; i++)
@@ -308,7 +318,7 @@ static int add_model_cells(struct fq_plan *plan, size_t model, struct fq_random 
     for (size_t i = 0; code == 0 && i < n; i++)
         code = add_model_instance(plan, model, index[i], err);
     free(index);
-    return code;
+    return code == 0 ? fq_plan_policies(plan, model, order, err) : code;
 }
 
 static int add_speed_block(struct fq_plan *plan, size_t data, size_t process, size_t block, size_t *index,
@@ -337,14 +347,14 @@ static int add_speed_block(struct fq_plan *plan, size_t data, size_t process, si
         p->cell.process = (int)process;
         p->cell.block = (int)block;
         FQ_TRY(place_codec(plan, p, rows < s->speed_vectors ? rows : s->speed_vectors, err));
-        p->group = group_hash(group);
+        p->group = fq_plan_group(group);
     }
     return 0;
 }
 
 static int add_speed_cells(struct fq_plan *plan, struct fq_random *order, struct fq_error *err) {
     const struct fq_sweep *s = plan->sweep;
-    size_t *index = calloc(s->n_instances, sizeof *index);
+    size_t *index = calloc(s->n_instances + 1, sizeof *index);
     int code = index ? 0 : fq_fail(err, FQ_FAILED, "out of memory");
     for (size_t process = 0; code == 0 && process < s->processes; process++)
         for (size_t data = 0; code == 0 && data < s->n_data; data++)
@@ -358,9 +368,9 @@ static int add_speed_cells(struct fq_plan *plan, struct fq_random *order, struct
 
 unsigned fq_plan_metrics(const struct fq_plan *plan, const struct fq_planned *cell) {
     const struct fq_sweep *s = plan->sweep;
-    const unsigned wanted = s->instances[cell->instance].metrics;
     if (strcmp(cell->cell.kind, "model") == 0)
         return FQ_METRIC_PERPLEXITY;
+    const unsigned wanted = s->instances[cell->instance].metrics;
     if (strcmp(cell->cell.kind, "speed") == 0)
         return FQ_METRIC_SPEED;
     const struct fq_dataset_info *info = &plan->data[cell->source];

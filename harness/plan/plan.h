@@ -14,14 +14,16 @@
 #include "harness/plan/sweep.h"
 
 struct fq_planned {
-    struct fq_cell cell;   /* identity; no facts, no series */
-    size_t source;         /* index into sweep.data (codec, speed) or sweep.models (model) */
-    size_t instance;       /* index into sweep.instances */
-    enum fq_tensor tensor; /* codec, speed */
-    uint64_t vectors;      /* encoded by this cell */
-    double planned_bytes;  /* promised by the footprint for these vectors */
-    double cost_ns;        /* estimated (cost.h); 0 until then */
-    uint64_t group;        /* cells of one group go to one shard */
+    struct fq_cell cell;                  /* identity; no facts, no series */
+    size_t source;                        /* index into sweep.data (codec, speed) or sweep.models (model) */
+    size_t instance;                      /* index into sweep.instances; none with a policy */
+    const struct fq_sweep_policy *policy; /* model cells of a cache policy; else NULL */
+    char touches[8];                      /* with a policy: "key", "value", "kv" */
+    enum fq_tensor tensor;                /* codec, speed */
+    uint64_t vectors;                     /* encoded by this cell */
+    double planned_bytes;                 /* promised by the footprint for these vectors */
+    double cost_ns;                       /* estimated (cost.h); 0 until then */
+    uint64_t group;                       /* cells of one group go to one shard */
 };
 
 struct fq_plan {

@@ -74,7 +74,8 @@ static const cyaml_schema_field_t fixed_fields[] = {
     CYAML_FIELD_SEQUENCE("models", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct fixed, models, &model_schema, 1,
                          1000),
     CYAML_FIELD_SEQUENCE("metrics", CYAML_FLAG_POINTER, struct fixed, metrics, &text_schema, 1, 100),
-    CYAML_FIELD_IGNORE("methods", CYAML_FLAG_DEFAULT),
+    CYAML_FIELD_IGNORE("methods", CYAML_FLAG_OPTIONAL),
+    CYAML_FIELD_IGNORE("policies", CYAML_FLAG_OPTIONAL),
     CYAML_FIELD_END};
 
 static const cyaml_schema_value_t fixed_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct fixed, fixed_fields)};
@@ -163,6 +164,9 @@ static int check_whole(struct fq_tree *tree, const struct fq_sweep *s, struct fq
         return fq_tree_fail(tree, metrics, err,
                             "metrics: perplexity needs an entry under models, e.g. - {model: "
                             "smollm2-135m, corpus: jargon, context: 512, chunks: 8, tensors: [key, value]}");
+    if (s->n_policies > 0 && !(s->metrics & FQ_METRIC_PERPLEXITY))
+        return fq_tree_fail(tree, metrics, err,
+                            "policies are measured by what they do to a model: add perplexity to the metrics");
     if ((s->metrics & ~(unsigned)FQ_METRIC_PERPLEXITY) && s->n_data == 0)
         return fq_tree_fail(tree, metrics, err, "metrics: everything but perplexity needs an entry under data");
     return 0;
@@ -190,7 +194,10 @@ static int load(struct fq_tree *tree, const struct fixed *fixed, const struct fq
     FQ_TRY(check_fixed(tree, override, s, err));
     FQ_TRY(fq_sweep_read_data(tree, s, err));
     FQ_TRY(read_models(tree, fixed, s, err));
-    FQ_TRY(fq_sweep_read_methods(tree, s, err));
+    const yaml_node_t *root = fq_tree_root(tree);
+    if (fq_tree_get(tree, root, "methods") || !fq_tree_get(tree, root, "policies"))
+        FQ_TRY(fq_sweep_read_methods(tree, s, err));
+    FQ_TRY(fq_sweep_read_policies(tree, s, err));
     FQ_TRY(check_whole(tree, s, err));
     return hash_of(s, override, err);
 }
@@ -228,6 +235,7 @@ void fq_sweep_free(struct fq_sweep *sweep) {
     free(sweep->data);
     free(sweep->models);
     free(sweep->instances);
+    free(sweep->policies);
     free(sweep->seeds);
     free(sweep->text);
     memset(sweep, 0, sizeof *sweep);

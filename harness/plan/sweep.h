@@ -19,8 +19,10 @@
 
 #include "harness/base/error.h"
 #include "harness/base/sha256.h"
+#include "harness/cache/policy.h"
 #include "harness/measure/centre.h"
 #include "harness/method.h"
+#include "harness/plan/cell.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -83,6 +85,16 @@ struct fq_sweep_instance {
     int line;
 };
 
+/* One cache policy, everything chosen. */
+struct fq_sweep_policy {
+    struct fq_policy policy;
+    char name[48], label[96], rate_class[32]; /* rate_class "": the rate at the context, to two decimals */
+    char parameters[FQ_CELL_PARAMETERS];
+    bool draws;    /* some code draws random numbers: seeds matter */
+    int replicate; /* as of an instance */
+    int line;
+};
+
 struct fq_sweep {
     char path[4096], name[96], contract[48], isa[16];
     unsigned threads, workers;
@@ -97,6 +109,8 @@ struct fq_sweep {
     size_t n_models;
     struct fq_sweep_instance *instances;
     size_t n_instances;
+    struct fq_sweep_policy *policies;
+    size_t n_policies;
     char *text;
     char sha256[FQ_SHA256_HEX]; /* of the text and the overrides */
 };

@@ -7,6 +7,8 @@
 
 int fq_sweep_read_data(struct fq_tree *tree, struct fq_sweep *sweep, struct fq_error *err);
 int fq_sweep_read_methods(struct fq_tree *tree, struct fq_sweep *sweep, struct fq_error *err);
+/* After the methods: without any, the first policy gets the A/A twin. */
+int fq_sweep_read_policies(struct fq_tree *tree, struct fq_sweep *sweep, struct fq_error *err);
 /* Adds the A/A twin if the file lists no instance twice, then writes the labels. */
 int fq_sweep_finish_methods(struct fq_sweep *sweep, struct fq_error *err);
 void fq_sweep_free_instance(struct fq_sweep_instance *instance);

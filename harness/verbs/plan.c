@@ -74,10 +74,14 @@ static struct widths measure_widths(const struct fq_plan *plan) {
         w.method = wider(w.method, plan->sweep->instances[i].label);
         w.rate_class = wider(w.rate_class, plan->sweep->instances[i].rate_class);
     }
+    for (size_t i = 0; i < plan->sweep->n_policies; i++)
+        w.method = wider(w.method, plan->sweep->policies[i].label);
     return w;
 }
 
 static const char *tensor_of(const struct fq_plan *plan, const struct fq_planned *p) {
+    if (p->policy)
+        return p->touches;
     if (strcmp(p->cell.kind, "model") == 0) {
         const struct fq_sweep_model *m = &plan->sweep->models[p->source];
         return m->key && m->value ? "kv" : m->key ? "key" : "value";

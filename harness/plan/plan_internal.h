@@ -1,0 +1,17 @@
+/* Pieces of a plan shared by plan.c and plan_policies.c. Nothing else includes this. */
+#ifndef FQ_PLAN_PLAN_INTERNAL_H
+#define FQ_PLAN_PLAN_INTERNAL_H
+
+#include "harness/base/random.h"
+#include "harness/plan/plan.h"
+
+/* A zeroed cell at the end of the list, its order and kind set; NULL + err: no memory. */
+struct fq_planned *fq_plan_grow(struct fq_plan *plan, const char *kind, size_t source, struct fq_error *err);
+/* Id from the key; the shard of a cell is that of its group, a hash that no machine can see differently. */
+void fq_plan_identify(struct fq_cell *cell);
+uint64_t fq_plan_group(const char *text);
+
+/* plan_policies.c: the cells of all policies on one model, in a permutation of their own. */
+int fq_plan_policies(struct fq_plan *plan, size_t model, struct fq_random *order, struct fq_error *err);
+
+#endif
