@@ -81,6 +81,10 @@ int fq_kv_writer_rows(struct fq_kv_writer *w, int which, size_t layer, size_t fi
                       struct fq_error *err);
 /* Optional, once: bias[layers][kv_heads][context][dim], kept as float32 whatever the rest is. */
 int fq_kv_writer_key_bias(struct fq_kv_writer *w, const float *bias, struct fq_error *err);
+/* Optional, once: the bias itself as the weights have it, before RoPE, bias[layers][kv_heads * dim]: an attribute of
+ * each layer's keys. */
+#define FQ_KV_BIAS_WEIGHTS "pre_rope_bias"
+int fq_kv_writer_bias_weights(struct fq_kv_writer *w, const float *bias, struct fq_error *err);
 int fq_kv_writer_commit(struct fq_kv_writer *w,
                         struct fq_error *err); /* checks that all is written; renames; frees w */
 void fq_kv_writer_abort(struct fq_kv_writer *w);

@@ -106,6 +106,27 @@ static int check_matrix(const struct kv *kv, const char *name, const hsize_t exp
     return FQ_OK;
 }
 
+/* The bias of a layer's keys before RoPE, if it is there: one float number for each KV head and channel. */
+static int check_bias_weights(const struct kv *kv, size_t layer, const struct fq_dataset_info *info,
+                              struct fq_error *err) {
+    char name[48];
+    matrix_path(name, sizeof name, layer, FQ_MATRIX_KEY);
+    if (H5Aexists_by_name(kv->file, name, FQ_KV_BIAS_WEIGHTS, H5P_DEFAULT) <= 0)
+        return FQ_OK;
+    hid_t attribute = H5Aopen_by_name(kv->file, name, FQ_KV_BIAS_WEIGHTS, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t space = H5Aget_space(attribute), type = H5Aget_type(attribute);
+    hsize_t n[H5S_MAX_RANK] = {0};
+    const int rank = H5Sget_simple_extent_dims(space, n, NULL);
+    const int is_float = H5Tget_class(type) == H5T_FLOAT;
+    (void)H5Tclose(type);
+    (void)H5Sclose(space);
+    (void)H5Aclose(attribute);
+    if (is_float && rank == 1 && n[0] == info->kv_heads * info->dim)
+        return FQ_OK;
+    return fq_fail(err, FQ_USAGE, "'%s': the attribute '%s' of '%s' should be %zu float numbers (KV heads times dim)",
+                   kv->path, FQ_KV_BIAS_WEIGHTS, name, info->kv_heads * info->dim);
+}
+
 static int exists(const struct kv *kv, const char *name) {
     return H5Lexists(kv->file, name, H5P_DEFAULT) > 0;
 }
@@ -157,6 +178,7 @@ static int check_layers(const struct kv *kv, struct fq_dataset_info *info, struc
                                          which == FQ_MATRIX_KEY_BIAS ? info->context : info->n, info->dim};
             FQ_TRY(check_matrix(kv, name, expected, err));
         }
+        FQ_TRY(check_bias_weights(kv, layer, info, err));
     }
     return FQ_OK;
 }

@@ -247,6 +247,28 @@ int fq_kv_writer_key_bias(struct fq_kv_writer *w, const float *bias, struct fq_e
     return FQ_OK;
 }
 
+/* An attribute of the keys and no data set: it is a fact about their origin that no reader needs in order to read them.
+ */
+int fq_kv_writer_bias_weights(struct fq_kv_writer *w, const float *bias, struct fq_error *err) {
+    const hsize_t n = w->heads[FQ_MATRIX_KEY] * w->dim;
+    FQ_TRY(fq_check_finite("key bias", bias, w->layers * w->heads[FQ_MATRIX_KEY], w->dim, err));
+    for (size_t layer = 0; layer < w->layers; layer++) {
+        char name[48];
+        (void)snprintf(name, sizeof name, "/layer_%03zu/key", layer);
+        errno = 0;
+        hid_t matrix = H5Dopen2(w->file, name, H5P_DEFAULT), space = H5Screate_simple(1, &n, NULL);
+        hid_t attribute = H5Acreate2(matrix, FQ_KV_BIAS_WEIGHTS, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT);
+        int failed = attribute < 0 || H5Awrite(attribute, H5T_NATIVE_FLOAT, bias + layer * n) < 0;
+        (void)H5Aclose(attribute);
+        (void)H5Sclose(space);
+        if (H5Dclose(matrix) < 0)
+            failed = 1;
+        if (failed)
+            return cannot(w, "the bias of the keys was not written", err);
+    }
+    return FQ_OK;
+}
+
 static void release(struct fq_kv_writer *w) {
     for (int which = 0; which < FQ_MATRICES; which++)
         free(w->written[which]);

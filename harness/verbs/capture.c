@@ -158,6 +158,26 @@ static int run_windows(const struct options *o, struct fq_model *model, int32_t 
     return 0;
 }
 
+/* The bias itself, before RoPE. */
+static int write_bias_weights(struct fq_model *model, struct fq_kv_writer *writer, struct fq_error *err) {
+    const struct fq_model_info *info = fq_model_info(model);
+    float *bias = malloc(info->layers * info->kv_heads * info->dim * sizeof *bias);
+    if (!bias)
+        return fq_fail(err, FQ_FAILED, "out of memory for the key bias of %zu layers", info->layers);
+    struct fq_error why = {0};
+    int code = fq_model_key_bias_weights(model, bias, &why);
+    if (code == 0) {
+        code = fq_kv_writer_bias_weights(writer, bias, err);
+    } else if (code == FQ_USAGE) {
+        fq_warn("the key bias before RoPE is not stored: %s", why.text);
+        code = 0;
+    } else {
+        *err = why;
+    }
+    free(bias);
+    return code;
+}
+
 /* What the key bias adds is stored beside the keys. A model whose bias cannot be told apart is captured without. */
 static int write_bias(const struct options *o, struct fq_model *model, struct fq_kv_writer *writer,
                       struct fq_error *err) {
@@ -178,7 +198,7 @@ static int write_bias(const struct options *o, struct fq_model *model, struct fq
         *err = why;
     }
     free(bias);
-    return code;
+    return code == 0 ? write_bias_weights(model, writer, err) : code;
 }
 
 static int capture_tokens(const struct options *o, struct fq_model *model, int32_t *tokens, const char *corpus_sha256,
@@ -211,10 +231,13 @@ static int capture_tokens(const struct options *o, struct fq_model *model, int32
         return code;
     }
     FQ_TRY(fq_kv_writer_commit(c.writer, err));
+    char without[64] = "";
+    if (info->layers_without_cache > 0)
+        (void)snprintf(without, sizeof without, " (%zu more have no KV cache)", info->layers_without_cache);
     (void)printf(
-        "%s: %zu tokens of %s through %s in windows of %zu; %zu layers, %zu KV heads, %zu query heads, d = %zu, "
+        "%s: %zu tokens of %s through %s in windows of %zu; %zu layers%s, %zu KV heads, %zu query heads, d = %zu, "
         "%s\n",
-        o->out, o->tokens, a.corpus, a.model, o->context, a.layers, a.kv_heads, a.heads, a.dim,
+        o->out, o->tokens, a.corpus, a.model, o->context, a.layers, without, a.kv_heads, a.heads, a.dim,
         o->half ? "float16" : "float32");
     return 0;
 }

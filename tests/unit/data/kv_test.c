@@ -433,6 +433,48 @@ static void key_bias_is_kept_as_float32(void **state) {
     expect_refused("key_bias: context instead of n_tokens");
 }
 
+static void put_bias_weights(const char *name, hsize_t n, hid_t type) {
+    hid_t file = reopen(), matrix = H5Dopen2(file, name, H5P_DEFAULT), space = H5Screate_simple(1, &n, NULL);
+    (void)H5Adelete(matrix, "pre_rope_bias");
+    hid_t attribute = H5Acreate2(matrix, "pre_rope_bias", type, space, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(attribute >= 0);
+    (void)H5Aclose(attribute);
+    (void)H5Sclose(space);
+    (void)H5Dclose(matrix);
+    assert_true(H5Fclose(file) >= 0);
+}
+
+static void bias_weights_are_an_attribute_of_the_keys(void **state) {
+    (void)state;
+    struct fq_error err = {0};
+    struct fq_kv_writer *w = NULL;
+    struct fq_dataset *set = NULL;
+    float rows[TOKENS * HEADS * DIM] = {0}, bias[LAYERS * KV_HEADS * DIM], got[KV_HEADS * DIM];
+    for (size_t i = 0; i < sizeof bias / sizeof *bias; i++)
+        bias[i] = 100.0F + 1e-3F * (float)i;
+    assert_int_equal(fq_kv_writer_open(path, &shape, &w, &err), 0);
+    for (size_t layer = 0; layer < LAYERS; layer++)
+        for (int which = 0; which < 3; which++)
+            assert_int_equal(fq_kv_writer_rows(w, which, layer, 0, TOKENS, rows, &err), 0);
+    assert_int_equal(fq_kv_writer_bias_weights(w, bias, &err), 0);
+    assert_int_equal(fq_kv_writer_commit(w, &err), 0);
+    assert_int_equal(fq_dataset_open(path, &set, &err), 0);
+    assert_false(fq_dataset_info(set)->has_key_bias); /* that is the other one, by positions */
+    fq_dataset_close(set);
+
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t attribute = H5Aopen_by_name(file, "/layer_001/key", "pre_rope_bias", H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Aread(attribute, H5T_NATIVE_FLOAT, got) >= 0);
+    (void)H5Aclose(attribute);
+    (void)H5Fclose(file);
+    assert_memory_equal(got, bias + (size_t)KV_HEADS * DIM, sizeof got);
+
+    put_bias_weights("/layer_002/key", KV_HEADS * DIM + 1, H5T_IEEE_F32LE);
+    expect_refused("'pre_rope_bias' of '/layer_002/key' should be 10 float numbers");
+    put_bias_weights("/layer_002/key", KV_HEADS * DIM, H5T_STD_I32LE);
+    expect_refused("should be 10 float numbers");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(float32_comes_back_exactly, make_folder, remove_folder),
@@ -443,6 +485,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(missing_and_misshapen_tensors_are_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(keys_alone_are_enough, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(key_bias_is_kept_as_float32, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(bias_weights_are_an_attribute_of_the_keys, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(nan_is_named_by_its_place, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_full_disk_ends_with_a_sentence_and_status_2, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_writer_refuses_what_it_cannot_keep, make_folder, remove_folder)};
