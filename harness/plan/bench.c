@@ -192,6 +192,7 @@ int fq_bench_model_facts(const struct fq_bench *bench, const struct fq_sweep_mod
     FQ_TRY(fq_cell_fact(cell, "model_library", err, "%s", info->model->library));
     FQ_TRY(fq_cell_fact(cell, "model_threads", err, "%u", model_threads()));
     FQ_TRY(fq_cell_fact(cell, "dim", err, "%zu", info->model->dim));
+    FQ_TRY(fq_cell_fact(cell, "layers_without_cache", err, "%zu", info->model->layers_without_cache));
     FQ_TRY(fq_cell_fact(cell, "batch", err, "%zu", info->context));
     FQ_TRY(fq_cell_fact(cell, "chunks", err, "%zu", info->chunks));
     FQ_TRY(fq_cell_fact(cell, "scored_tokens_per_chunk", err, "%zu", info->scored));
