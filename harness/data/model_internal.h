@@ -102,6 +102,9 @@ bool fq_attention_ask(struct fq_hooks *h, struct ggml_tensor *t);
 void fq_attention_computed(struct fq_hooks *h, struct ggml_tensor *t);
 void fq_attention_graph_end(struct fq_hooks *h); /* fails if a stage was not hooked exactly once */
 
+/* model_support.c: FQ_USAGE and why this kind of model cannot be measured. */
+int fq_model_supported(const struct llama_model *model, const struct fq_model_info *info, struct fq_error *err);
+
 /* Silences libllama and libggml; their first error since the last call of fq_llama_forget is kept for sentences. */
 void fq_llama_start(void);
 void fq_llama_forget(void);
@@ -113,6 +116,10 @@ void fq_llama_complaint(char *out, size_t size);
 int fq_gguf_check(const char *path, struct fq_error *err);
 /* Fills everything of info that the metadata tells (not name, path, sha256, library). */
 int fq_gguf_shape(const char *path, struct fq_model_info *info, struct fq_error *err);
+/* Would a context of that many tokens fit, in graphs of `batch`? An estimate of the large parts; FQ_USAGE: no. */
+int fq_model_fits(const struct fq_model_info *info, uint64_t weight_bytes, size_t context, size_t batch,
+                  uint64_t available, struct fq_error *err);
+uint64_t fq_memory_available(void); /* of the machine or this control group, bytes */
 /* Where a model lies: path, sha256 and a short name. */
 int fq_model_locate(const char *name_or_path, struct fq_model_info *info, struct fq_error *err);
 

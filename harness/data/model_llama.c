@@ -118,6 +118,8 @@ static int open_context(struct fq_model *m, unsigned threads, struct fq_error *e
     m->info.add_bos = llama_vocab_get_add_bos(vocab);
     m->info.layers = (size_t)llama_model_n_layer(m->model);
     (void)snprintf(m->info.library, sizeof m->info.library, "llama.cpp %s", llama_version());
+    FQ_TRY(fq_model_supported(m->model, &m->info, err));
+    FQ_TRY(fq_model_fits(&m->info, llama_model_size(m->model), m->window, m->batch, fq_memory_available(), err));
     FQ_TRY(fq_hooks_init(&m->hooks, m->info.layers, err));
 
     struct llama_context_params cp = llama_context_default_params();

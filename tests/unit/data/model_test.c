@@ -1,7 +1,7 @@
 /* Models: the hooks see exactly what the cache stores and the scores read, once, in every layout; what they write
  * reaches the cache; reading changes nothing. On tiny models whose layer 0 is computed here by the book. */
 #include "harness/data/manifest.h"
-#include "harness/data/model.h"
+#include "harness/data/model_internal.h"
 #include "tests/unit/data/tiny_model.h"
 
 #include <setjmp.h>
@@ -305,6 +305,20 @@ static void hybrid_layers_are_left_out(void **state) {
     tiny_free(&tiny);
 }
 
+/* By hand: 2 x 4 x 28 x 2 x 128 bytes of cache a token, scores of 12 heads, logits of 512 tokens. */
+static void contexts_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    struct fq_error err = {0};
+    const struct fq_model_info info = {
+        .name = "big", .layers = 28, .heads = 12, .kv_heads = 2, .dim = 128, .vocabulary = 151936};
+    const uint64_t needed = 1000 + 57344ULL * 8192 + 8ULL * 12 * 512 * 8192 + 8ULL * 512 * 151936;
+    assert_int_equal(fq_model_fits(&info, 1000, 8192, 512, needed, &err), 0);
+    assert_int_equal(fq_model_fits(&info, 1000, 8192, 512, needed - 1, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, "big: a context of 8192 tokens needs about 1425 MiB"));
+    assert_non_null(strstr(err.text, "cache of 28 layers 448"));
+    assert_true(fq_memory_available() > 0);
+}
+
 /* More tokens than one graph takes: hooks once per graph, logits across the seam. */
 static void window_of_two_graphs(void **state) {
     (void)state;
@@ -464,6 +478,7 @@ int main(void) {
         cmocka_unit_test(fused_projection),
         cmocka_unit_test(key_bias_is_that_of_the_weights),
         cmocka_unit_test(hybrid_layers_are_left_out),
+        cmocka_unit_test(contexts_that_do_not_fit_are_refused),
         cmocka_unit_test(window_of_two_graphs),
         cmocka_unit_test(errors_are_sentences),
         cmocka_unit_test(shape_and_embeddings_without_weights),
