@@ -266,6 +266,37 @@ static void put_claim_details(FILE *f, const struct fq_verdict *v) {
     fputs("</details>\n", f);
 }
 
+static void put_verdict_table(FILE *f, const struct fq_verdicts *all) {
+    fputs("<div class=\"scroll\"><table class=\"verdicts\">\n<thead><tr><th>claim</th><th>verdict</th><th>effect</th>"
+          "<th>reason</th></tr></thead>\n<tbody>\n",
+          f);
+    for (size_t i = 0; i < all->n; i++)
+        if (all->verdict[i].n > 0)
+            put_verdict(f, &all->verdict[i]);
+    fputs("</tbody></table></div>\n", f);
+}
+
+/* There are more claims than any one run measures: those that nothing was measured for are one list, so that the table
+ * shows what was judged. */
+static void put_untouched(FILE *f, const struct fq_verdicts *all, size_t n) {
+    fprintf(
+        f,
+        "<details><summary><span class=\"unmeasured\">not measured here</span>: %zu claim%s that no cell of this run "
+        "speaks of</summary>\n<ul>\n",
+        n, plural(n));
+    for (size_t i = 0; i < all->n; i++) {
+        const struct fq_verdict *v = &all->verdict[i];
+        if (v->n > 0)
+            continue;
+        fputs("<li><code>", f);
+        fq_put_html(f, v->claim->id);
+        fputs("</code> ", f);
+        fq_put_html(f, text_or_none(v->claim->statement));
+        fputs("</li>\n", f);
+    }
+    fputs("</ul></details>\n", f);
+}
+
 void fq_put_verdicts(FILE *f, const struct fq_page *page) {
     const struct fq_verdicts *all = page->in->verdicts;
     fputs("<h2 id=\"verdicts\">Verdicts</h2>\n", f);
@@ -273,15 +304,21 @@ void fq_put_verdicts(FILE *f, const struct fq_page *page) {
         fputs("<p>No claim was judged.</p>\n", f);
         return;
     }
+    size_t untouched = 0;
+    for (size_t i = 0; i < all->n; i++)
+        untouched += all->verdict[i].n == 0;
     fputs(
         "<p>Each claim stood in a file with its test, threshold and level before the results did. An effect is printed "
-        "with its interval; what could not be put side by side fairly was not.</p>\n"
-        "<div class=\"scroll\"><table class=\"verdicts\">\n<thead><tr><th>claim</th><th>verdict</th><th>effect</th>"
-        "<th>reason</th></tr></thead>\n<tbody>\n",
+        "with its interval; what could not be put side by side fairly was not.</p>\n",
         f);
+    if (untouched < all->n)
+        put_verdict_table(f, all);
+    if (untouched > 0)
+        put_untouched(f, all, untouched);
+    if (untouched == all->n)
+        return;
+    fputs("<h3>Each claim in full</h3>\n", f);
     for (size_t i = 0; i < all->n; i++)
-        put_verdict(f, &all->verdict[i]);
-    fputs("</tbody></table></div>\n<h3>Each claim in full</h3>\n", f);
-    for (size_t i = 0; i < all->n; i++)
-        put_claim_details(f, &all->verdict[i]);
+        if (all->verdict[i].n > 0)
+            put_claim_details(f, &all->verdict[i]);
 }

@@ -111,9 +111,25 @@ static void print_comparisons(const struct fq_verdict *v) {
     }
 }
 
+/* One paragraph for all claims that these results do not touch: there are more claims than any one sweep measures. */
+static void print_untouched(const struct fq_verdicts *all) {
+    size_t n = 0, column = 0;
+    for (size_t i = 0; i < all->n; i++)
+        n += all->verdict[i].n == 0;
+    if (n == 0)
+        return;
+    printf("%zu claim%s not measured here, no cell of these results matches:", n, n == 1 ? "" : "s");
+    for (size_t i = 0; i < all->n; i++)
+        if (all->verdict[i].n == 0)
+            printf("%s%s", column++ % 3 == 0 ? "\n    " : ", ", all->verdict[i].claim->id);
+    printf("\n\n");
+}
+
 static void print_verdicts(const struct fq_verdicts *all, bool brief) {
     for (size_t i = 0; i < all->n; i++) {
         const struct fq_verdict *v = &all->verdict[i];
+        if (v->n == 0)
+            continue;
         printf("%-36s %s\n    %s\n", v->claim->id, fq_verdict_name(v->kind), v->reason);
         if (!brief) {
             char said[1200];
@@ -123,6 +139,7 @@ static void print_verdicts(const struct fq_verdicts *all, bool brief) {
         }
         printf("\n");
     }
+    print_untouched(all);
     printf(
         "Effects are ratios to (x), or differences from, what the claim states; intervals at the level of the claim; "
         "p adjusted by Holm in the family.\n");

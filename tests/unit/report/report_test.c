@@ -259,6 +259,36 @@ static void verdicts_csv_is_square(void **state) {
     free(w);
 }
 
+/* A claim that nothing was measured for stands in a list below the table, and takes no row of it. */
+static void untouched_claims_are_listed(void **state) {
+    (void)state;
+    struct world *w = malloc(sizeof *w);
+    assert_non_null(w);
+    build(w);
+    struct fq_claim other = *w->verdict.claim;
+    other.id = "untouched-claim";
+    other.statement = "Of this nothing is measured.";
+    struct fq_verdict two[2] = {w->verdict, w->verdict};
+    two[1] = (struct fq_verdict){.claim = &other, .kind = FQ_NOT_MEASURED};
+    struct fq_verdicts both = {.verdict = two, .n = 2};
+    const struct fq_verdicts *before = w->in.verdicts;
+    w->in.verdicts = &both;
+    char dir[128], warning[FQ_ERROR_SIZE];
+    struct fq_error err = {0};
+    snprintf(dir, sizeof dir, "%s/untouched", base);
+    assert_int_equal(fq_report_write(&w->in, dir, warning, &err), 0);
+    char *html = text_of(dir, "index.html");
+    assert_non_null(html);
+    says(html, "not measured here</span>: 1 claim that");
+    says(html, "<li><code>untouched-claim</code> Of this nothing is measured.</li>");
+    assert_null(strstr(html, "<td class=\"tag unmeasured\">"));
+    says(html, "<td class=\"tag ");
+    free(html);
+    w->in.verdicts = before;
+    fq_estimates_free(&w->e);
+    free(w);
+}
+
 /* A number whose comparison was refused is nowhere on the page. */
 static void refused_has_no_number(void **state) {
     (void)state;
@@ -283,8 +313,8 @@ static void refused_has_no_number(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_report), cmocka_unit_test(without_gnuplot),
-                                       cmocka_unit_test(verdicts_csv_is_square),
-                                       cmocka_unit_test(refused_has_no_number)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_report), cmocka_unit_test(without_gnuplot), cmocka_unit_test(verdicts_csv_is_square),
+        cmocka_unit_test(untouched_claims_are_listed), cmocka_unit_test(refused_has_no_number)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
