@@ -68,7 +68,7 @@ void fq_home(char *out, size_t size) {
         (void)snprintf(out, size, "%s", shared);
 }
 
-static void data_folder(char *out, size_t size) {
+void fq_data_folder(char *out, size_t size) {
     const char *named = getenv("FQ_DATA");
     char home[PATH_SIZE];
     if (named != NULL && named[0] != '\0') {
@@ -95,7 +95,7 @@ static int memory_of(const char *path, char *out, size_t size) {
     char full[PATH_MAX], folder[PATH_SIZE], hidden[PATH_SIZE], name[FQ_SHA256_HEX];
     if (realpath(path, full) == NULL)
         return 0;
-    data_folder(folder, sizeof folder);
+    fq_data_folder(folder, sizeof folder);
     fq_sha256(full, strlen(full), name);
     name[16] = '\0';
     join(hidden, sizeof hidden, folder, ".sha256");
@@ -239,7 +239,7 @@ int fq_manifest_load(struct fq_manifest_entry **entries, size_t *n, struct fq_er
 
 static int locate(const struct fq_manifest_entry *e, char *path, size_t size, struct fq_error *err) {
     char folder[PATH_SIZE];
-    data_folder(folder, sizeof folder);
+    fq_data_folder(folder, sizeof folder);
     join(path, size, folder, e->file);
     if (is_file(path))
         return FQ_OK;

@@ -32,5 +32,6 @@ int fq_manifest_load(struct fq_manifest_entry **entries, size_t *n, struct fq_er
 int fq_manifest_resolve(const char *name_or_path, const char *kind, char *path, size_t size, char sha256[FQ_SHA256_HEX],
                         struct fq_error *err);
 void fq_home(char *out, size_t size);
+void fq_data_folder(char *out, size_t size); /* where files of the manifest lie: $FQ_DATA, or datasets/files */
 
 #endif

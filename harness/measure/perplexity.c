@@ -1,6 +1,7 @@
-/* Perplexity and its pairs: the windows of a text through a model, once at full precision and once per arm with a codec
- * on the cache. Which positions count, and how, follows llama.cpp's perplexity tool; the arithmetic is in ppl_score.c.
- * Must not open codecs: which method runs is the caller's affair. */
+/* Perplexity and its pairs: the windows of a text through a model, once at full precision and once per arm with
+ * somebody on the cache. Which positions count, and how, follows llama.cpp's perplexity tool; the arithmetic is in
+ * ppl_score.c, the logits of the full-precision pass are kept by ppl_logits.c. Must not open codecs: which method runs
+ * is the caller's affair. */
 #include "harness/base/file.h"
 #include "harness/base/pool.h"
 #include "harness/data/manifest.h"
@@ -12,30 +13,58 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SLICE = 64 }; /* rows rounded at a time: 64 of 151,936 words are 19 MB */
+
 /* ---- scoring a window ---- */
 
+/* Rows come graph by graph; each is rounded as the stored ones are, and compared with its own. */
 struct scoring {
     const struct fq_ppl_reference *ref;
-    size_t chunk;
-    const float *full; /* NULL: the full-precision pass itself */
-    double *nll, *kl, *same;
+    size_t chunk, first;     /* first: scored token of rows[0] */
+    const float *rows;       /* a slice, as the model made them */
+    const uint8_t *full;     /* the stored window; NULL: this is the full-precision pass itself */
+    float *scratch;          /* [workers][vocabulary], full-precision pass only */
+    struct fq_logits *store; /* where the pass is written to; NULL for an arm */
 };
 
-static void score_tokens(void *arg, unsigned worker, size_t begin, size_t end) {
-    (void)worker;
+static void score_rows(void *arg, unsigned worker, size_t begin, size_t end) {
     const struct scoring *s = arg;
     const struct fq_ppl_reference *ref = s->ref;
-    size_t vocabulary = ref->info.model->vocabulary;
+    const size_t vocabulary = ref->model_info.vocabulary, bytes = fq_logits_row_bytes(vocabulary);
     const int32_t *next = ref->tokens + s->chunk * ref->info.context + ref->info.context / 2 + 1;
     for (size_t i = begin; i < end; i++) {
-        const float *row = ref->now + i * vocabulary;
-        s->nll[i] = fq_score_nll(row, vocabulary, next[i]);
+        const float *row = s->rows + i * vocabulary;
+        const size_t at = s->first + i;
+        struct fq_logits_row *packed = (struct fq_logits_row *)(void *)(ref->packed + i * bytes);
+        fq_logits_pack(row, vocabulary, next[at], packed);
+        ref->scores.nll[at] = packed->nll;
         if (s->full) {
-            const float *full = s->full + i * vocabulary;
-            s->kl[i] = fq_score_kl(full, row, vocabulary);
-            s->same[i] = fq_score_top1(full, vocabulary) == fq_score_top1(row, vocabulary) ? 1.0 : 0.0;
+            const struct fq_logits_row *full = (const struct fq_logits_row *)(const void *)(s->full + at * bytes);
+            ref->scores.full_nll[at] = full->nll;
+            ref->scores.kl[at] = fq_logits_kl(full, packed, vocabulary);
+            ref->scores.same[at] = full->best == packed->best ? 1.0 : 0.0;
+        } else { /* what the rounding alone costs */
+            float *rounded = s->scratch + worker * vocabulary;
+            fq_logits_unpack(packed, vocabulary, rounded);
+            ref->scores.kl[at] = fq_score_kl(row, rounded, vocabulary);
         }
     }
+}
+
+static int score_graph(void *arg, size_t first, size_t n, const float *rows, struct fq_error *err) {
+    struct scoring *s = arg;
+    const size_t vocabulary = s->ref->model_info.vocabulary;
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < n; i += SLICE) {
+        const size_t here = n - i < SLICE ? n - i : SLICE;
+        s->first = first + i - s->ref->info.context / 2;
+        s->rows = rows + i * vocabulary;
+        fq_pool_run(here, 1, score_rows, s);
+        if (s->store)
+            code = fq_logits_add(s->store, s->ref->packed, here, err);
+    }
+    fq_pool_rest(); /* the model's own threads go on */
+    return code;
 }
 
 static double sum(const double *x, size_t n) {
@@ -45,15 +74,16 @@ static double sum(const double *x, size_t n) {
     return s;
 }
 
-/* Logits of the second half of one window into ref->now. */
-static int evaluate_chunk(struct fq_ppl_reference *ref, size_t chunk, const struct fq_ppl_agent *agent,
-                          struct fq_error *err) {
-    size_t context = ref->info.context;
+/* One window through a model, scored into ref->scores. */
+static int run_window(struct fq_ppl_reference *ref, struct fq_model *model, size_t chunk,
+                      const struct fq_ppl_agent *agent, struct scoring *s, struct fq_error *err) {
+    const size_t context = ref->info.context;
     memcpy(ref->window, ref->tokens + chunk * context, context * sizeof *ref->window);
-    if (ref->info.model->add_bos)
-        ref->window[0] = fq_model_bos(ref->model);
-    return fq_model_eval_attention(ref->model, ref->window, context, agent->tensors, agent->attention, agent->arg,
-                                   context / 2, ref->now, err);
+    if (ref->model_info.add_bos)
+        ref->window[0] = fq_model_bos(model);
+    s->chunk = chunk;
+    return fq_model_eval_rows(model, ref->window, context, agent->tensors, agent->attention, agent->arg, context / 2,
+                              context - 1, score_graph, s, err);
 }
 
 /* ---- the full-precision pass ---- */
@@ -75,45 +105,106 @@ static int load_tokens(struct fq_ppl_reference *ref, const struct fq_ppl_config 
     return 0;
 }
 
-static int full_pass(struct fq_ppl_reference *ref, const struct fq_ppl_config *config, struct fq_error *err) {
-    size_t row = ref->info.scored * ref->info.model->vocabulary;
-    const struct fq_ppl_agent nobody = {.tensor = "kv"};
+static const struct fq_ppl_agent nobody = {.tensor = "kv"};
+
+/* A window that is not stored yet. */
+static int make_window(struct fq_ppl_reference *ref, size_t chunk, struct fq_error *err) {
+    const size_t n = ref->info.scored;
     uint64_t hook_ns;
-    fq_model_times(ref->model, &hook_ns, &ref->info.eval_ns);
+    struct fq_logits_note note = {0};
+    struct scoring s = {.ref = ref, .store = ref->store};
+    s.scratch = malloc(fq_pool_threads() * ref->model_info.vocabulary * sizeof *s.scratch);
+    if (!s.scratch)
+        return fq_fail(err, FQ_FAILED, "out of memory for rows of %zu logits", ref->model_info.vocabulary);
+    int code = fq_logits_begin(ref->store, chunk, err);
+    fq_model_times(ref->model, &hook_ns, &note.eval_ns);
+    if (code == 0)
+        code = run_window(ref, ref->model, chunk, &nobody, &s, err);
+    fq_model_times(ref->model, &hook_ns, &note.eval_ns);
+    free(s.scratch);
+    FQ_TRY(code);
+    for (size_t i = 0; i < n; i++) {
+        note.rounding_kl_sum += ref->scores.kl[i];
+        note.rounding_kl_max = fmax(note.rounding_kl_max, ref->scores.kl[i]);
+    }
+    ref->info.evaluated++;
+    return fq_logits_end(ref->store, &note, err);
+}
+
+static int full_window(struct fq_ppl_reference *ref, size_t chunk, struct fq_error *err) {
+    const size_t n = ref->info.scored, bytes = fq_logits_row_bytes(ref->model_info.vocabulary);
+    const int32_t *next = ref->tokens + chunk * ref->info.context + ref->info.context / 2 + 1;
+    const uint8_t *rows = NULL;
+    struct fq_logits_note note;
+    FQ_TRY(fq_logits_map(ref->store, chunk, &rows, &note, err));
+    if (!rows) {
+        FQ_TRY(make_window(ref, chunk, err));
+        FQ_TRY(fq_logits_map(ref->store, chunk, &rows, &note, err));
+    }
+    for (size_t i = 0; rows && i < n; i++) {
+        const struct fq_logits_row *row = (const struct fq_logits_row *)(const void *)(rows + i * bytes);
+        ref->scores.nll[i] = row->nll;
+        if (row->token != next[i])
+            rows = NULL;
+    }
+    if (!rows)
+        return fq_fail(err, FQ_FAILED, "the stored logits of window %zu in %s are of another text; remove the folder",
+                       chunk, fq_logits_folder(ref->store));
+    ref->chunk_nll[chunk] = sum(ref->scores.nll, n);
+    ref->info.eval_ns += note.eval_ns;
+    ref->info.rounding_kl += note.rounding_kl_sum / (double)(n * ref->info.chunks);
+    ref->info.rounding_kl_max = fmax(ref->info.rounding_kl_max, note.rounding_kl_max);
+    return 0;
+}
+
+static int full_pass(struct fq_ppl_reference *ref, const struct fq_ppl_config *config, struct fq_error *err) {
     for (size_t c = 0; c < ref->info.chunks; c++) {
-        FQ_TRY(evaluate_chunk(ref, c, &nobody, err));
-        struct scoring s = {.ref = ref, .chunk = c, .nll = ref->token_nll};
-        fq_pool_run(ref->info.scored, 1, score_tokens, &s);
-        fq_pool_rest();
-        ref->chunk_nll[c] = sum(ref->token_nll, ref->info.scored);
-        memcpy(ref->full + c * row, ref->now, row * sizeof *ref->full);
+        FQ_TRY(full_window(ref, c, err));
         if (config->progress)
             config->progress(config->progress_arg, c + 1, ref->info.chunks);
     }
-    fq_model_times(ref->model, &hook_ns, &ref->info.eval_ns);
     ref->info.perplexity = exp(sum(ref->chunk_nll, ref->info.chunks) / (double)(ref->info.chunks * ref->info.scored));
     if (!isfinite(ref->info.perplexity))
         return fq_fail(err, FQ_FAILED, "the full-precision perplexity of %s is not finite", ref->info.model->name);
     return 0;
 }
 
+static int open_store(struct fq_ppl_reference *ref, struct fq_error *err) {
+    const size_t batch = fq_model_batch(ref->model), n = ref->info.scored;
+    const struct fq_logits_key key = {.model_sha256 = ref->model_info.sha256,
+                                      .corpus_sha256 = ref->info.corpus_sha256,
+                                      .library = ref->model_info.library,
+                                      .context = ref->info.context,
+                                      .batch = batch,
+                                      .scored = n,
+                                      .vocabulary = ref->model_info.vocabulary,
+                                      .threads = ref->threads};
+    FQ_TRY(fq_logits_open(&key, &ref->store, err));
+    ref->packed = malloc(SLICE * fq_logits_row_bytes(key.vocabulary));
+    ref->window = malloc(ref->info.context * sizeof *ref->window);
+    ref->chunk_nll = calloc(ref->info.chunks, sizeof *ref->chunk_nll);
+    ref->scores.nll = calloc(4 * n, sizeof(double));
+    if (!ref->packed || !ref->window || !ref->chunk_nll || !ref->scores.nll)
+        return fq_fail(err, FQ_FAILED, "out of memory for the scores of %zu tokens x %zu words", n, key.vocabulary);
+    ref->scores.n = n;
+    ref->scores.full_nll = ref->scores.nll + n;
+    ref->scores.kl = ref->scores.nll + 2 * n;
+    ref->scores.same = ref->scores.nll + 3 * n;
+    ref->info.chunk_nll = ref->chunk_nll;
+    ref->info.logits_folder = fq_logits_folder(ref->store);
+    return 0;
+}
+
 static int open_reference(struct fq_ppl_reference *ref, const struct fq_ppl_config *config, struct fq_error *err) {
     FQ_TRY(fq_model_open(config->model, config->context, config->threads, &ref->model, err));
-    ref->info.model = fq_model_info(ref->model);
+    ref->model_info = *fq_model_info(ref->model);
+    ref->info.model = &ref->model_info;
+    ref->threads = config->threads;
     ref->info.context = config->context;
     ref->info.chunks = config->chunks;
     ref->info.scored = config->context - 1 - config->context / 2;
     FQ_TRY(load_tokens(ref, config, err));
-    size_t vocabulary = ref->info.model->vocabulary;
-    ref->window = malloc(config->context * sizeof *ref->window);
-    ref->full = calloc(config->chunks * ref->info.scored, vocabulary * sizeof *ref->full);
-    ref->now = calloc(config->context - config->context / 2, vocabulary * sizeof *ref->now);
-    ref->chunk_nll = calloc(config->chunks, sizeof *ref->chunk_nll);
-    ref->token_nll = calloc(ref->info.scored, sizeof *ref->token_nll);
-    if (!ref->window || !ref->full || !ref->now || !ref->chunk_nll || !ref->token_nll)
-        return fq_fail(err, FQ_FAILED, "out of memory for the logits of %zu chunks of %zu tokens x %zu words",
-                       config->chunks, ref->info.scored, vocabulary);
-    ref->info.chunk_nll = ref->chunk_nll;
+    FQ_TRY(open_store(ref, err));
     return full_pass(ref, config, err);
 }
 
@@ -141,12 +232,12 @@ void fq_ppl_reference_close(struct fq_ppl_reference *ref) {
     fq_model_close(ref->model);
     for (size_t i = 0; i < FQ_CENTRE_KINDS; i++)
         fq_centre_close(ref->centre[i]);
+    fq_logits_close(ref->store);
     free(ref->tokens);
     free(ref->window);
-    free(ref->full);
-    free(ref->now);
+    free(ref->packed);
     free(ref->chunk_nll);
-    free(ref->token_nll);
+    free(ref->scores.nll);
     free(ref);
 }
 
@@ -156,71 +247,78 @@ const struct fq_ppl_info *fq_ppl_reference_info(const struct fq_ppl_reference *r
 
 /* ---- a run with an agent on the cache ---- */
 
-/* The series of one arm; pointers into a list move when it grows, so they are looked up after all are added. */
-static int add_series(struct fq_series_list *out, const char *tensor, size_t *first, struct fq_error *err) {
-    static const char *const of[4][4] = {{"perplexity", "1", "exp_mean", "chunk"},
-                                         {"delta_log_ppl", "nats", "mean", "chunk"},
-                                         {"kl", "nats", "mean,median,q99,max", "chunk"},
-                                         {"top1_agreement", "1", "mean", "chunk"}};
-    *first = out->n;
-    for (size_t i = 0; i < 4; i++)
-        if (!fq_series_add(out, of[i][0], tensor, of[i][1], of[i][2], of[i][3], err))
-            return err->code;
-    return 0;
-}
-
-static int push_chunk(struct fq_series *s, const struct scoring *scored, double nll, size_t n, double full_nll,
-                      struct fq_error *err) {
-    int32_t chunk = (int32_t)scored->chunk;
-    double tokens = (double)n;
-    FQ_TRY(fq_series_push(&s[0], nll / tokens, tokens, chunk, 0, err));
-    FQ_TRY(fq_series_push(&s[1], nll / tokens - full_nll / tokens, tokens, chunk, 0, err));
-    for (size_t i = 0; i < n; i++) {
-        FQ_TRY(fq_series_push(&s[2], scored->kl[i], 1.0, chunk, (int32_t)i, err));
-        FQ_TRY(fq_series_push(&s[3], scored->same[i], 1.0, chunk, (int32_t)i, err));
-    }
-    return 0;
-}
-
-static int run_chunks(struct fq_ppl_reference *ref, const struct fq_ppl_agent *agent, struct scoring *s,
+static int run_chunks(struct fq_ppl_reference *ref, struct fq_model *model, const struct fq_ppl_agent *agent,
                       struct fq_series *series, fq_ppl_progress *progress, void *progress_arg, double *total,
                       struct fq_error *err) {
-    size_t n = ref->info.scored;
     for (size_t c = 0; c < ref->info.chunks; c++) {
+        struct fq_logits_note note;
+        struct scoring s = {.ref = ref};
+        FQ_TRY(fq_logits_map(ref->store, c, &s.full, &note, err));
+        if (!s.full)
+            return fq_fail(err, FQ_FAILED, "the full-precision logits of window %zu are gone from %s; run again", c,
+                           fq_logits_folder(ref->store));
         if (agent->window)
             FQ_TRY(agent->window(agent->arg, c, err));
-        FQ_TRY(evaluate_chunk(ref, c, agent, err));
-        s->chunk = c;
-        s->full = ref->full + c * n * ref->info.model->vocabulary;
-        fq_pool_run(n, 1, score_tokens, s);
-        fq_pool_rest();
-        double nll = sum(s->nll, n);
+        FQ_TRY(run_window(ref, model, c, agent, &s, err));
+        const double nll = sum(ref->scores.nll, ref->info.scored);
         if (!isfinite(nll))
             return fq_fail(err, FQ_FAILED, "%s, chunk %zu: the log-likelihood is not finite with this cache",
                            ref->info.model->name, c);
         *total += nll;
-        FQ_TRY(push_chunk(series, s, nll, n, ref->chunk_nll[c], err));
+        FQ_TRY(fq_ppl_series_push(series, c, ref->info.context, &ref->scores, err));
         if (progress)
             progress(progress_arg, c + 1, ref->info.chunks);
     }
     return 0;
 }
 
+static int run(struct fq_ppl_reference *ref, struct fq_model *model, const struct fq_ppl_agent *agent,
+               fq_ppl_progress *progress, void *progress_arg, struct fq_series_list *out, double *perplexity,
+               struct fq_error *err) {
+    size_t first;
+    double total = 0.0;
+    FQ_TRY(fq_ppl_series_add(out, agent->tensor, ref->info.context, &first, err));
+    fq_model_times(model, &ref->hook_ns, &ref->eval_ns); /* what came before is not this run's */
+    const int code = run_chunks(ref, model, agent, out->series + first, progress, progress_arg, &total, err);
+    fq_model_times(model, &ref->hook_ns, &ref->eval_ns);
+    FQ_TRY(code);
+    *perplexity = exp(total / (double)(ref->info.chunks * ref->info.scored));
+    return 0;
+}
+
 int fq_ppl_run(struct fq_ppl_reference *ref, const struct fq_ppl_agent *agent, fq_ppl_progress *progress,
                void *progress_arg, struct fq_series_list *out, double *perplexity, struct fq_error *err) {
-    size_t first, n = ref->info.scored;
-    FQ_TRY(add_series(out, agent->tensor, &first, err));
-    double *scores = malloc(3 * n * sizeof *scores), total = 0.0;
-    if (!scores)
-        return fq_fail(err, FQ_FAILED, "out of memory for the scores of %zu tokens", n);
-    struct scoring s = {.ref = ref, .nll = scores, .kl = scores + n, .same = scores + 2 * n};
-    fq_model_times(ref->model, &ref->hook_ns, &ref->eval_ns); /* what came before is not this run's */
-    const int code = run_chunks(ref, agent, &s, out->series + first, progress, progress_arg, &total, err);
-    fq_model_times(ref->model, &ref->hook_ns, &ref->eval_ns);
-    free(scores);
-    FQ_TRY(code);
-    *perplexity = exp(total / (double)(ref->info.chunks * n));
-    return 0;
+    if (!ref->model)
+        return fq_fail(err, FQ_FAILED, "%s could not be opened again after the noise floor", ref->info.model->name);
+    return run(ref, ref->model, agent, progress, progress_arg, out, perplexity, err);
+}
+
+/* ---- the noise floor ---- */
+
+unsigned fq_ppl_floor_threads(unsigned threads) {
+    return threads > 1 ? (threads + 1) / 2 : 2;
+}
+
+size_t fq_ppl_floor_batch(size_t context) {
+    const size_t batch = (context < 512 ? context : 512) * 3 / 8;
+    return batch < 2 ? 2 : batch;
+}
+
+int fq_ppl_noise_floor(struct fq_ppl_reference *ref, const char *tensor, fq_ppl_progress *progress, void *progress_arg,
+                       struct fq_series_list *out, double *perplexity, struct fq_error *err) {
+    const struct fq_ppl_agent agent = {.tensor = tensor};
+    const char *path = ref->model_info.path;
+    const size_t context = ref->info.context;
+    struct fq_model *other = NULL;
+    fq_model_close(ref->model); /* two contexts of a large model do not fit beside each other */
+    ref->model = NULL;
+    int code = fq_model_open_batch(path, context, fq_ppl_floor_batch(context), fq_ppl_floor_threads(ref->threads),
+                                   &other, err);
+    if (code == 0)
+        code = run(ref, other, &agent, progress, progress_arg, out, perplexity, err);
+    fq_model_close(other);
+    const int again = fq_model_open(path, context, ref->threads, &ref->model, code == 0 ? err : &(struct fq_error){0});
+    return code != 0 ? code : again;
 }
 
 void fq_ppl_times(const struct fq_ppl_reference *ref, uint64_t *hook_ns, uint64_t *eval_ns) {

@@ -4,17 +4,21 @@
 #define FQ_MEASURE_PPL_INTERNAL_H
 
 #include "harness/measure/perplexity.h"
+#include "harness/measure/ppl_logits.h"
+#include "harness/measure/ppl_series.h"
 
 struct fq_ppl_reference {
     struct fq_ppl_info info;
+    struct fq_model_info model_info; /* outlives the model, which the noise floor replaces for a while */
     struct fq_model *model;
+    unsigned threads;
     int32_t *tokens; /* [n_tokens], as the text has them; the first chunks * context are measured */
     size_t n_tokens;
     int32_t *window; /* [context], with BOS in front if the model wants it */
-    float *full;     /* [chunks][scored][vocabulary] */
-    float *now;      /* [context - context / 2][vocabulary], of the window evaluated last */
+    struct fq_logits *store;
+    uint8_t *packed; /* a slice of rounded rows */
     double *chunk_nll;
-    double *token_nll;                         /* [scored] of the window scored last */
+    struct fq_ppl_scores scores;               /* of the window scored last */
     uint64_t hook_ns, eval_ns;                 /* of the last run */
     struct fq_centre *centre[FQ_CENTRE_KINDS]; /* NULL until an arm wants it */
 };

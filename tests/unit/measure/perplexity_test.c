@@ -3,6 +3,7 @@
 #include "harness/base/pool.h"
 #include "harness/data/manifest.h"
 #include "harness/measure/perplexity.h"
+#include "harness/measure/ppl_logits.h"
 #include "harness/measure/ppl_score.h"
 #include "tests/unit/data/tiny_model.h"
 
@@ -14,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ftw.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -249,6 +252,50 @@ static void refusals_are_sentences(struct fq_ppl_reference *ref) {
     fq_series_list_free(&list);
 }
 
+/* Bins are means over the same tokens as the whole. */
+static void bins_make_the_whole(struct fq_ppl_reference *ref) {
+    struct fq_codec *key = open_codec(&store, fq_ppl_reference_info(ref)->model->dim, FQ_KEY, 4.0);
+    struct fq_series_list list = {0};
+    struct fq_ppl_arm_result result;
+    struct fq_error err = {0};
+    assert_int_equal(fq_ppl_arm(ref, key, NULL, NULL, NULL, &list, &result, &err), 0);
+    double kl = 0.0, delta = 0.0, weight = 0.0, before = CONTEXT / 2 - 1;
+    for (int bin = 0; bin < FQ_PPL_BINS; bin++) {
+        char name[40];
+        (void)snprintf(name, sizeof name, "kl_bin%d", bin);
+        const struct fq_series *s = find(&list, name, "key");
+        (void)snprintf(name, sizeof name, "delta_log_ppl_bin%d", bin);
+        const struct fq_series *d = find(&list, name, "key");
+        (void)snprintf(name, sizeof name, "position_bin%d", bin);
+        const struct fq_series *p = find(&list, name, "key");
+        assert_int_equal(s->n, CHUNKS);
+        assert_true(p->value[0] > before && p->value[0] < CONTEXT - 1);
+        before = p->value[0];
+        for (size_t i = 0; i < s->n; i++) {
+            kl += s->weight[i] * s->value[i];
+            delta += d->weight[i] * d->value[i];
+            weight += s->weight[i];
+        }
+    }
+    assert_true(weight > CHUNKS * SCORED - 0.5 && weight < CHUNKS * SCORED + 0.5);
+    assert_true(fabs(kl / weight - weighted_mean(find(&list, "kl", "key"))) < 1e-9);
+    assert_true(fabs(delta / weight - weighted_mean(find(&list, "delta_log_ppl", "key"))) < 1e-9);
+    fq_series_list_free(&list);
+    fq_codec_close(key);
+}
+
+static void noise_floor_is_small_and_leaves_no_trace(struct fq_ppl_reference *ref) {
+    struct fq_series_list list = {0};
+    struct fq_error err = {0};
+    double perplexity = 0.0;
+    assert_int_equal(fq_ppl_noise_floor(ref, "kv", NULL, NULL, &list, &perplexity, &err), 0);
+    const double kl = weighted_mean(find(&list, "kl", "kv"));
+    print_message("noise floor: kl %.3g, log perplexity %.3g\n", kl,
+                  log(perplexity / fq_ppl_reference_info(ref)->perplexity));
+    assert_true(kl >= 0.0 && kl < 0.02);
+    fq_series_list_free(&list);
+}
+
 static void arms_of_the_default_model(void **state) {
     (void)state;
     if (!fq_model_available() || !have("smollm2-135m", "model") || !have("jargon", "corpus"))
@@ -257,8 +304,73 @@ static void arms_of_the_default_model(void **state) {
     exact_codec_changes_no_bit(ref);
     coarser_is_worse(ref);
     refusals_are_sentences(ref);
-    exact_codec_changes_no_bit(ref); /* a failed arm leaves the reference usable */
+    bins_make_the_whole(ref);
+    noise_floor_is_small_and_leaves_no_trace(ref);
+    exact_codec_changes_no_bit(ref); /* a failed arm and another context leave the reference usable */
     fq_ppl_reference_close(ref);
+}
+
+/* What 16 bits keep of a row: the most likely word, the likelihood to the last bit, and next to all of the rest. */
+static void rounded_rows(void **state) {
+    (void)state;
+    enum { WORDS = 1001 };
+    float logits[WORDS], back[WORDS], even[WORDS];
+    uint64_t row[512], other[512];
+    assert_true(fq_logits_row_bytes(WORDS) <= sizeof row && fq_logits_row_bytes(WORDS) % 8 == 0);
+    for (int i = 0; i < WORDS; i++) {
+        logits[i] = 12.0F * sinf((float)(i * i)) + (float)(i % 7);
+        even[i] = 3.0F;
+    }
+    fq_logits_pack(logits, WORDS, 17, row);
+    const struct fq_logits_row *head = (const struct fq_logits_row *)(const void *)row;
+    assert_true(head->nll == fq_score_nll(logits, WORDS, 17));
+    assert_int_equal(head->best, fq_score_top1(logits, WORDS));
+    fq_logits_unpack(row, WORDS, back);
+    for (int i = 0; i < WORDS; i++)
+        assert_true(fabsf(back[i] - logits[i]) <= 0.51F * head->step + 1e-5F);
+    assert_true(fabs(fq_score_kl(logits, back, WORDS)) < 1e-7);
+    assert_true(fq_logits_kl(row, row, WORDS) == 0.0);
+    fq_logits_pack(even, WORDS, 0, other);
+    assert_true(fabs(fq_logits_kl(row, other, WORDS) - fq_score_kl(logits, even, WORDS)) < 1e-4);
+    assert_true(fabs(fq_logits_kl(other, row, WORDS) - fq_score_kl(even, logits, WORDS)) < 1e-3);
+}
+
+static void spoil(const char *folder, int window) {
+    char path[4200];
+    (void)snprintf(path, sizeof path, "%s/window-%05d.logits", folder, window);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 5000, SEEK_SET), 0);
+    const int byte = fgetc(f);
+    assert_int_equal(fseek(f, 5000, SEEK_SET), 0);
+    (void)fputc(byte ^ 1, f);
+    (void)fclose(f);
+}
+
+/* The pass is made once; a window whose file is spoilt is made again; more windows begin with those that are there. */
+static void stored_pass(void **state) {
+    (void)state;
+    if (!fq_model_available() || !have("smollm2-135m", "model") || !have("jargon", "corpus"))
+        skip();
+    enum { OTHER = 48 };
+    static const size_t chunks[4] = {2, 2, 2, 3}, evaluated[4] = {2, 0, 1, 1};
+    double perplexity = 0.0;
+    for (int i = 0; i < 4; i++) {
+        struct fq_ppl_reference *ref = open_reference("jargon", OTHER, chunks[i]);
+        const struct fq_ppl_info *info = fq_ppl_reference_info(ref);
+        assert_int_equal(info->evaluated, evaluated[i]);
+        assert_true(info->rounding_kl > 0.0 && info->rounding_kl_max >= info->rounding_kl);
+        assert_true(info->rounding_kl < 1e-6 && info->eval_ns > 0);
+        if (i < 3) {
+            assert_true(perplexity == 0.0 || info->perplexity == perplexity);
+            perplexity = info->perplexity;
+        }
+        if (i == 0)
+            print_message("16 bits cost kl %.3g, at most %.3g\n", info->rounding_kl, info->rounding_kl_max);
+        if (i == 1)
+            spoil(info->logits_folder, 1);
+        fq_ppl_reference_close(ref);
+    }
 }
 
 static void bad_configurations(void **state) {
@@ -390,17 +502,36 @@ static void centres_that_a_model_does_not_have(void **state) {
     fq_ppl_reference_close(ref);
 }
 
+static char cache[] = "/tmp/fq-cache-XXXXXX";
+
 static int start_pool(void **state) {
     (void)state;
     struct fq_error err = {0};
+    if (mkdtemp(cache) == NULL || setenv("FQ_CACHE", cache, 1) != 0)
+        return -1;
     return fq_pool_start(2, &err) == 0 ? 0 : fq_pool_start(1, &err); /* one processor is enough */
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk) {
+    (void)st, (void)type, (void)walk;
+    return remove(path);
+}
+
+static int remove_cache(void **state) {
+    (void)state;
+    return nftw(cache, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores_of_hand_made_rows),           cmocka_unit_test(bad_configurations),
-        cmocka_unit_test(arms_of_the_default_model),          cmocka_unit_test(centred_arms),
-        cmocka_unit_test(centres_that_a_model_does_not_have), cmocka_unit_test(known_answer),
+        cmocka_unit_test(scores_of_hand_made_rows),
+        cmocka_unit_test(rounded_rows),
+        cmocka_unit_test(stored_pass),
+        cmocka_unit_test(bad_configurations),
+        cmocka_unit_test(arms_of_the_default_model),
+        cmocka_unit_test(centred_arms),
+        cmocka_unit_test(centres_that_a_model_does_not_have),
+        cmocka_unit_test(known_answer),
     };
-    return cmocka_run_group_tests(tests, start_pool, NULL);
+    return cmocka_run_group_tests(tests, start_pool, remove_cache);
 }
