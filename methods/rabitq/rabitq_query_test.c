@@ -171,11 +171,54 @@ static void centroid_is_subtracted_and_added_back(void **state) {
     free(xhat);
 }
 
+/* methods.md 12.13: the sum over the query that goes with the grid's half step must be that of the quantized query.
+ * With one-bit codes that are the rows of a Hadamard matrix the estimates are that matrix times what the method took
+ * the query for; turned back, all of it must lie on one grid of 2^b values. The float query's own sum would move one
+ * coordinate off it. */
+static void the_sum_is_that_of_the_quantized_query(void **state) {
+    (void)state;
+    enum { D = 64 };
+    static const struct {
+        const char *params;
+        int bits;
+    } row[] = {{"bits=1 rotation=none query=4bit scalar=fp32", 4},
+               {"bits=1 rotation=none query=4bit-randomised scalar=fp32", 4},
+               {"bits=1 rotation=none query=8bit scalar=fp32", 8}};
+    float *q = fixture_gaussian(1, D, 92), x[D * D], taken[D];
+    double least = 1e9, most = -1e9;
+    for (size_t i = 0; i < D; i++) {
+        least = fmin(least, (double)q[i]);
+        most = fmax(most, (double)q[i]);
+        for (size_t j = 0; j < D; j++)
+            x[i * D + j] = __builtin_popcount((unsigned)(i & j)) % 2 ? -1.0F : 1.0F;
+    }
+    for (size_t k = 0; k < sizeof row / sizeof row[0]; k++) {
+        struct fixture f;
+        fixture_open(&f, &fq_method_rabitq, row[k].params, D, FQ_KEY, 1);
+        uint8_t *records = fixture_encode(&f, D, x, NULL);
+        fixture_scores(&f, q, D, records, taken);
+        const double step = (most - least) / ((1 << row[k].bits) - 1);
+        for (size_t j = 0; j < D; j++) {
+            double sum = 0;
+            for (size_t i = 0; i < D; i++)
+                sum += (double)x[i * D + j] * (double)taken[i] / D;
+            const double place = (sum - least) / step;
+            if (!(fabs(place - round(place)) < 0.01 && fabs(sum - (double)q[j]) < 1.01 * step))
+                fail_msg("%s: coordinate %zu, %.5f, was taken for %.5f, step %.5f of the grid", row[k].params, j,
+                         (double)q[j], sum, place);
+        }
+        free(records);
+        fixture_close(&f);
+    }
+    free(q);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quantized_queries_cost_what_is_published),
         cmocka_unit_test(prepared_query_is_as_small_as_it_says),
         cmocka_unit_test(exact_query_gives_the_float_estimate),
+        cmocka_unit_test(the_sum_is_that_of_the_quantized_query),
         cmocka_unit_test(bound_holds_as_often_as_predicted),
         cmocka_unit_test(bound_is_the_published_number),
         cmocka_unit_test(centroid_is_subtracted_and_added_back),
