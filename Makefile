@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 
 include mk/flags.mk mk/detect.mk mk/rules.mk
 
-.PHONY: help setup setup-check models all unit test check valgrind smoke peers fuzz cheats reproduce audit report format install clean
+.PHONY: help setup setup-test setup-check models all unit test check valgrind smoke peers fuzz cheats reproduce audit report format install clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -25,7 +25,7 @@ unit: $(UNIT_BINS) ## build the unit tests
 
 # ---- tests and checks ----
 
-test: setup ## everything that must hold: unit, conformance, command line, cheats, all under ASan and UBSan
+test: setup-test ## everything that must hold: unit, conformance, command line, cheats, fuzzer, all under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory SAN=1 all unit cheats
 	$(Q)$(MAKE) --no-print-directory cheats
@@ -37,6 +37,9 @@ check: setup-check ## form and structure: layering, format, clang-tidy, cppcheck
 	$(Q)scripts/check_layers.sh $(BUILD)
 	$(Q)FQ_LLAMA_CFLAGS='$(FQ_LLAMA_CFLAGS)' scripts/check_static.sh '$(FQ_STD) -I. $(FQ_OMP) $(FQ_PKG_CFLAGS) $(FQ_BLAS_CFLAGS)'
 	$(Q)$(MAKE) --no-print-directory valgrind
+
+setup-test:
+	$(Q)scripts/setup.sh test
 
 setup-check:
 	$(Q)scripts/setup.sh check
@@ -87,4 +90,4 @@ ifneq ($(wildcard $(FQ_LLAMA_DIR)/lib/libllama.so),)
 endif
 
 clean: ## remove what was built (not what was fetched)
-	$(Q)rm -rf build build-san
+	$(Q)rm -rf build build-san build-fuzz

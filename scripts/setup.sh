@@ -4,7 +4,8 @@
 # no half-made file: everything is made beside its place and renamed into it.
 #
 #   scripts/setup.sh            packages to build and run, libllama, model, corpus
-#   scripts/setup.sh check      the same, and the tools of `make check` (clang-format 14, clang-tidy 14, cppcheck, valgrind)
+#   scripts/setup.sh test       the same, and the compiler of the fuzzer (clang 14) where this system has it
+#   scripts/setup.sh check      all that, and the tools of `make check` (clang-format 14, clang-tidy 14, cppcheck, valgrind)
 #   scripts/setup.sh models     every model of datasets/manifest.yaml (2 GB); one model: scripts/setup.sh NAME
 #   scripts/setup.sh wikitext   WikiText-2 from its upstream address (tests read it from the folder named by FQ_MIRROR)
 set -euo pipefail
@@ -14,7 +15,8 @@ readonly LLAMA_PACKAGE=llama-cpp-python LLAMA_VERSION=0.3.36
 readonly LLAMA_SHA256=832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e
 readonly BUILD_PACKAGES="build-essential pkg-config cmake ninja-build python3 python3-pip python3-venv unzip binutils
     libopenblas-openmp-dev libhdf5-dev libcyaml-dev libyaml-dev libhwloc-dev libjansson-dev nettle-dev libcmocka-dev gnuplot-nox"
-readonly CHECK_PACKAGES="clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev cppcheck valgrind"
+readonly FUZZ_PACKAGES="clang-14 libclang-rt-14-dev"
+readonly CHECK_PACKAGES="$FUZZ_PACKAGES clang-format-14 clang-tidy-14 cppcheck valgrind"
 readonly FILES=${FQ_DATA:-datasets/files}
 
 say() { printf '  %-12s %s\n' "$1" "$2" >&2; }
@@ -57,7 +59,8 @@ as_root() { # runs a command as root, or says the line to type
     fi
 }
 
-packages() { # list
+packages() { # list, what they are (default: packages)
+    local what=${2:-packages}
     missing=
     local p
     for p in $1; do
@@ -65,11 +68,11 @@ packages() { # list
     done
     missing=${missing# }
     if [ -z "$missing" ]; then
-        say packages "all installed"
+        say "$what" "all installed"
         return
     fi
     command -v apt-get >/dev/null || die "these packages are missing and this is no Debian system: $missing; install their equivalents"
-    say packages "missing: $missing"
+    say "$what" "missing: $missing"
     as_root apt-get -qq update >&2 || die "apt-get update failed: check the network and /etc/apt/sources.list"
     # shellcheck disable=SC2086
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null ||
@@ -226,8 +229,10 @@ wikitext() {
 }
 
 case "${1:-all}" in
-all | check)
+all | test | check)
     packages "$BUILD_PACKAGES$([ "${1:-}" != check ] || printf ' %s' "$CHECK_PACKAGES")"
+    # Not every system has this clang, and the other tests need none.
+    [ "${1:-}" != test ] || (packages "$FUZZ_PACKAGES" fuzzer) || say fuzzer "no clang 14: its test will be skipped"
     llama
     model smollm2-135m
     corpus
@@ -236,7 +241,7 @@ models) for name in $(models); do model "$name"; done ;;
 wikitext | wikitext-2) wikitext ;;
 jargon) corpus ;;
 *)
-    models | grep -qxF -e "$1" || die "unknown step '$1': expected nothing, check, models, wikitext or the name of a model: $(models | paste -sd ' ')"
+    models | grep -qxF -e "$1" || die "unknown step '$1': expected nothing, test, check, models, wikitext or the name of a model: $(models | paste -sd ' ')"
     model "$1"
     ;;
 esac

@@ -75,6 +75,7 @@ done
 one "verify/all-methods" build/fairquant verify
 one "smoke/plain" tests/smoke.sh build/fairquant
 one "smoke/sanitized" tests/smoke.sh build-san/fairquant
+one "fuzz/all-methods" tests/fuzz/run.sh 120
 
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

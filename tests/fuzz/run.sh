@@ -4,7 +4,8 @@
 #
 # Exit 0: clean. 1: a case failed; it is kept, and the line to run it again is printed. 77: this machine cannot build the fuzzer, with the reason.
 # FQ_FUZZ_BUILD: folder of objects (default build-fuzz). FQ_FUZZ_SEED: of the fuzzer's own choices (default 1; with one seed and no shared machine
-# load the cases are the same, with `date +%s` they are new ones). The corpus in tests/fuzz/corpus is read and never written.
+# load the cases are the same, with `date +%s` they are new ones). It starts from the cases of tests/fuzz/corpus.txt, which is never written here;
+# after a long run by hand: tests/fuzz/corpus.py pack on what `-merge=1` leaves of build-fuzz/found and build-fuzz/seeds.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-120}
@@ -24,10 +25,11 @@ make --no-print-directory -s -f tests/fuzz/fuzz.mk BUILD="$build" CLANG="$clang"
 
 # What this run finds worth keeping goes into the build folder, so that a later run goes on from there.
 mkdir -p "$build/found" "$build/crashes"
+python3 tests/fuzz/corpus.py unpack "$build/seeds" >&2 || exit 1
 [ -z "${2:-}" ] || export FQ_FUZZ_METHOD=$2
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
 status=0
-"$build/fuzz_methods" "$build/found" tests/fuzz/corpus -max_total_time="$seconds" -max_len=512 -rss_limit_mb=2048 -timeout=60 \
+"$build/fuzz_methods" "$build/found" "$build/seeds" -max_total_time="$seconds" -max_len=512 -rss_limit_mb=2048 -timeout=60 \
     -seed="${FQ_FUZZ_SEED:-1}" -artifact_prefix="$build/crashes/" -print_final_stats=1 >"$probe/out" 2>&1 || status=$?
 if [ "$status" != 0 ]; then
     grep -vE '^#[0-9]+[[:space:]]' "$probe/out" | tail -n 60 >&2
