@@ -1,8 +1,9 @@
 /* What must hold for every method, whatever it computes: the contract's promises and the worst inputs.
  *
  * A case is one parameter set at one dimension: the defaults at five dimensions (two of them no power of two, one no
- * multiple of 32), and every parameter set that the gates name, at their dimension. All invariants run on each case;
- * one line is printed for each invariant, naming the first case that broke it. */
+ * multiple of 32), and every parameter set that the gates name, at their dimension. All invariants run on each case,
+ * but those that start a process: a large batch on the first case alone, the hardest vectors on the defaults, at
+ * dimensions that fit nothing as well. One line is printed for each invariant, naming the first case that broke it. */
 #include "harness/measure/conformance_internal.h"
 
 #include "harness/base/cpu.h"
@@ -149,6 +150,37 @@ static enum verdict fresh_process(struct subject *s, char *note) {
     free(y);
     free(scores);
     if (code != FQ_OK)
+        return broken(note, err.text);
+    return sentence[0] == '\0' ? HOLDS : broken(note, sentence);
+}
+
+/* The vectors that break quantizers, whatever the shape: zero, one-hot, constant, alternating, two that are sparse,
+ * every magnitude in one vector; of norm 1, 2^-12 and 2^6. */
+static void hard_batch(const struct subject *s) {
+    static const float norms[] = {1.0F, 0x1p-12F, 0x1p6F};
+    memset(s->z, 0, s->total * sizeof *s->z);
+    for (size_t v = 0; v < s->n; v++) {
+        float *row = s->z + v * s->dim;
+        const float norm = norms[v / 6 % 3];
+        for (size_t i = 0; i < s->dim; i++) {
+            const float kinds[] = {0.0F,
+                                   i == 5 * v % s->dim ? -norm : 0.0F,
+                                   norm / sqrtf((float)s->dim),
+                                   (i % 2 == 0 ? norm : -norm) / sqrtf((float)s->dim),
+                                   i % 29 == 5 ? norm * ((float)(i % 7) - 3.0F) : 0.0F,
+                                   ldexpf(i % 3 == 0 ? -norm : norm, -(int)(i % 24))};
+            row[i] = kinds[v % 6];
+        }
+    }
+}
+
+static enum verdict fresh_process_hard(struct subject *s, char *note) {
+    struct fq_error err = {0};
+    char sentence[FQ_PROBE_SENTENCE] = "";
+    hard_batch(s);
+    if (fq_codec_learns(s->codec) && fq_codec_train(s->codec, s->n, s->z, "the batch under test", &err) != FQ_OK)
+        return broken(note, err.text);
+    if (fq_probe_fresh_process(s->codec, s->n, s->z, sentence, &err) != FQ_OK)
         return broken(note, err.text);
     return sentence[0] == '\0' ? HOLDS : broken(note, sentence);
 }
@@ -358,29 +390,34 @@ static enum verdict backends_agree(struct subject *s, char *note) {
 
 /* ---- cases --------------------------------------------------------------------------------------------------------*/
 
+enum cases { EVERY, FIRST, DEFAULTS_AND_EDGES };
 static const struct invariant {
     const char *what, *absent; /* absent: why it may apply to no case */
     enum verdict (*check)(struct subject *s, char *note);
-    bool once; /* on the first case only */
+    enum cases on;
+    bool starts_process;
 } invariants[] = {
-    {"the same vectors give the same bytes, in any batch", "", deterministic, false},
-    {"bytes written = bytes promised; canaries and shared state intact", "", keeps_promises, false},
-    {"codes are the only channel (moved, replaced, scratch refilled)", "", codes_only, false},
-    {"a batch as large as a gate's decodes alike in a fresh process", "not asked for", fresh_process, true},
-    {"zero vectors decode to zero", "no decode stage", zero_vectors, false},
-    {"one-hot and constant vectors stay finite", "", spiky_vectors, false},
-    {"norm 8192: same relative error, or refused by vector", "no decode stage", huge_norms, false},
-    {"norm 1e-6: every coordinate below 1e-5", "no decode stage", tiny_norms, false},
-    {"norm 1e30: right, or refused by vector", "", overflow, false},
-    {"NaN and Inf refused by vector and coordinate", "", not_finite, false},
-    {"score = <q, decode> within 1e-4", "score or decode absent, or the query quantized", score_is_decode, false},
-    {"attend = weighted sum of decoded within 1e-4", "no attend kernel of its own", attend_is_decode, false},
-    {"all backends write the same codes", "one backend here", backends_agree, false},
+    {"the same vectors give the same bytes, in any batch", "", deterministic, EVERY, false},
+    {"bytes written = bytes promised; canaries and shared state intact", "", keeps_promises, EVERY, false},
+    {"codes are the only channel (moved, replaced, scratch refilled)", "", codes_only, EVERY, false},
+    {"a batch as large as a gate's decodes alike in a fresh process", "not asked for", fresh_process, FIRST, true},
+    {"the hardest vectors at odd shapes decode alike in a fresh process", "not asked for", fresh_process_hard,
+     DEFAULTS_AND_EDGES, true},
+    {"zero vectors decode to zero", "no decode stage", zero_vectors, EVERY, false},
+    {"one-hot and constant vectors stay finite", "", spiky_vectors, EVERY, false},
+    {"norm 8192: same relative error, or refused by vector", "no decode stage", huge_norms, EVERY, false},
+    {"norm 1e-6: every coordinate below 1e-5", "no decode stage", tiny_norms, EVERY, false},
+    {"norm 1e30: right, or refused by vector", "", overflow, EVERY, false},
+    {"NaN and Inf refused by vector and coordinate", "", not_finite, EVERY, false},
+    {"score = <q, decode> within 1e-4", "score or decode absent, or the query quantized", score_is_decode, EVERY,
+     false},
+    {"attend = weighted sum of decoded within 1e-4", "no attend kernel of its own", attend_is_decode, EVERY, false},
+    {"all backends write the same codes", "one backend here", backends_agree, EVERY, false},
 };
 enum { INVARIANTS = sizeof invariants / sizeof invariants[0] };
 
 struct tally {
-    size_t held[INVARIANTS];
+    size_t held[INVARIANTS], tried[INVARIANTS];
     bool failed[INVARIANTS];
     char note[INVARIANTS][NOTE];
     size_t cases;
@@ -427,9 +464,16 @@ static void fail_case(struct tally *t, size_t i, const char *name, const char *n
     t->failed[i] = true;
 }
 
-/* false: the method refuses this dimension, with its reason in `refusal`. */
+static bool runs_on(const struct invariant *i, const struct check_sink *sink, bool first, bool defaults, bool edge) {
+    if (i->starts_process && !sink->options->fresh_process)
+        return false;
+    return i->on == FIRST ? first : i->on == EVERY ? !edge : defaults;
+}
+
+/* edge: a dimension for those invariants alone that ask for it. false: the method refuses this dimension, with its
+ * reason in `refusal`. */
 static bool run_case(struct tally *t, const struct check_sink *sink, const struct fq_method *method, const char *params,
-                     size_t dim, char refusal[NOTE]) {
+                     size_t dim, bool edge, char refusal[NOTE]) {
     struct fq_error err = {0};
     struct subject s = {.method = method, .dim = dim, .quick = sink->options->quick};
     char name[NOTE], note[NOTE] = "";
@@ -442,15 +486,17 @@ static bool run_case(struct tally *t, const struct check_sink *sink, const struc
         snprintf(refusal, NOTE, "%.390s", err.text);
         return false;
     }
-    const bool first = t->cases++ == 0;
+    const bool first = !edge && t->cases == 0;
+    t->cases += !edge;
     if (subject_open(&s, &err) != FQ_OK) {
         fail_case(t, 0, name, err.text);
         subject_close(&s);
         return true;
     }
     for (size_t i = 0; i < INVARIANTS; i++) {
-        if ((invariants[i].once && !first) || (invariants[i].check == fresh_process && !sink->options->fresh_process))
+        if (!runs_on(&invariants[i], sink, first, params[0] == '\0', edge))
             continue;
+        t->tried[i]++;
         const enum verdict verdict = invariants[i].check(&s, note);
         t->held[i] += verdict == HOLDS;
         if (verdict == BROKEN)
@@ -468,9 +514,8 @@ static void report(struct check_sink *sink, const struct tally *t, const char *r
             snprintf(check.note, sizeof check.note, "%s", t->note[i]);
         else if (t->held[i] == 0)
             snprintf(check.note, sizeof check.note, "does not apply: %s", invariants[i].absent);
-        const size_t tried = invariants[i].once ? 1 : t->cases;
         if (t->failed[i])
-            snprintf(check.source, sizeof check.source, "held in %zu of %zu cases", t->held[i], tried);
+            snprintf(check.source, sizeof check.source, "held in %zu of %zu cases", t->held[i], t->tried[i]);
         else
             snprintf(check.source, sizeof check.source, "%zu case%s%s%.60s", t->held[i], t->held[i] == 1 ? "" : "s",
                      i == 0 && refused[0] != '\0' ? ", refuses d = " : "", i == 0 ? refused : "");
@@ -491,14 +536,18 @@ void fq_check_invariants(struct check_sink *sink, const struct fq_method *method
     struct tally tally = {0};
     char refusal[NOTE] = "", refused[64] = "";
     for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++)
-        if (!run_case(&tally, sink, method, "", dims[i], refusal)) {
+        if (!run_case(&tally, sink, method, "", dims[i], false, refusal)) {
             const size_t used = strlen(refused);
             snprintf(refused + used, sizeof refused - used, "%s%zu", used > 0 ? " " : "", dims[i]);
         }
     for (size_t i = 0; i < method->n_gates; i++)
         if (!seen_before(method, i) &&
-            !run_case(&tally, sink, method, method->gates[i].params, method->gates[i].dim, refusal))
+            !run_case(&tally, sink, method, method->gates[i].params, method->gates[i].dim, false, refusal))
             fail_case(&tally, 0, method->gates[i].params, refusal);
+    /* One coordinate, no multiple of anything, one more than a power of two. A method may refuse them. */
+    static const size_t edges[] = {1, 7, 33, 192, 257};
+    for (size_t i = 0; sink->options->fresh_process && i < sizeof edges / sizeof edges[0]; i++)
+        (void)run_case(&tally, sink, method, "", edges[i], true, refusal);
     if (tally.cases == 0)
         fail_case(&tally, 0, "every dimension tried", refusal);
     report(sink, &tally, refused);
