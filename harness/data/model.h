@@ -95,6 +95,12 @@ int fq_model_eval_rows(struct fq_model *model, const int32_t *tokens, size_t n, 
                        fq_model_attention_hook *attention, void *arg, size_t from, size_t to, fq_model_logits *logits,
                        void *logits_arg, struct fq_error *err);
 
+/* The same behind the tokens that the last evaluation left in the cache: token i stands at position held + i, and
+ * `from` and `to` are positions too. An evaluation that failed leaves none. */
+int fq_model_eval_more(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
+                       fq_model_attention_hook *attention, void *arg, size_t from, size_t to, fq_model_logits *logits,
+                       void *logits_arg, struct fq_error *err);
+
 /* What the bias b of the keys adds to each key that the cache stores, RoPE_p(b) for positions p < n of a window:
  * out[layers][kv_heads][n][dim]. Taken from the graph itself, by evaluating it with nothing but biases in the keys, so
  * that every RoPE of every model is the model's own. FQ_USAGE: no key bias, or something between bias and cache that is

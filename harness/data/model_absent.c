@@ -83,6 +83,12 @@ int fq_model_eval_rows(struct fq_model *model, const int32_t *tokens, size_t n, 
     return absent(err);
 }
 
+int fq_model_eval_more(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
+                       fq_model_attention_hook *attention, void *arg, size_t from, size_t to, fq_model_logits *logits,
+                       void *logits_arg, struct fq_error *err) {
+    return fq_model_eval_rows(model, tokens, n, hook, attention, arg, from, to, logits, logits_arg, err);
+}
+
 int fq_model_key_bias(struct fq_model *model, size_t n, float *out, struct fq_error *err) {
     (void)model, (void)n, (void)out;
     return absent(err);

@@ -80,6 +80,7 @@ struct fq_model {
     struct llama_context *context;
     struct ggml_threadpool *pool;
     size_t window, batch; /* tokens per sequence, tokens per graph */
+    size_t held;          /* tokens that the cache holds behind the last evaluation */
     struct fq_hooks hooks;
     uint64_t eval_ns;
 };

@@ -275,12 +275,15 @@ static int evaluate_graph(struct fq_model *m, const int32_t *tokens, size_t firs
 
 static int evaluate(struct fq_model *m, const int32_t *tokens, size_t n, fq_model_hook *hook,
                     fq_model_attention_hook *attention, void *arg, const struct wanted *w, struct fq_error *err) {
-    llama_memory_clear(llama_get_memory(m->context), true);
-    for (size_t first = 0; first < n; first += m->batch) {
-        const size_t here = n - first < m->batch ? n - first : m->batch, end = first + here;
+    const size_t held = m->held;
+    if (held == 0)
+        llama_memory_clear(llama_get_memory(m->context), true);
+    m->held = 0; /* until all went well */
+    for (size_t done = 0; done < n; done += m->batch) {
+        const size_t here = n - done < m->batch ? n - done : m->batch, first = held + done, end = first + here;
         fq_hooks_graph_begin(&m->hooks, hook, arg, first, here);
         fq_attention_graph_begin(&m->hooks, attention);
-        int code = evaluate_graph(m, tokens + first, first, here, w->from, w->to, err);
+        int code = evaluate_graph(m, tokens + done, first, here, w->from, w->to, err);
         struct fq_error from_hook;
         int hook_code = fq_hooks_graph_end(&m->hooks, &from_hook);
         if (hook_code != 0) { /* it says more than llama.cpp's status of the graph that it stopped */
@@ -301,6 +304,7 @@ static int evaluate(struct fq_model *m, const int32_t *tokens, size_t n, fq_mode
         if (code != 0)
             return code;
     }
+    m->held = held + n;
     return 0;
 }
 
@@ -341,10 +345,17 @@ int fq_model_eval_attention(struct fq_model *model, const int32_t *tokens, size_
 int fq_model_eval_rows(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
                        fq_model_attention_hook *attention, void *arg, size_t from, size_t to, fq_model_logits *logits,
                        void *logits_arg, struct fq_error *err) {
+    model->held = 0;
+    return fq_model_eval_more(model, tokens, n, hook, attention, arg, from, to, logits, logits_arg, err);
+}
+
+int fq_model_eval_more(struct fq_model *model, const int32_t *tokens, size_t n, fq_model_hook *hook,
+                       fq_model_attention_hook *attention, void *arg, size_t from, size_t to, fq_model_logits *logits,
+                       void *logits_arg, struct fq_error *err) {
     const struct wanted wanted = {from, to, logits, logits_arg};
-    if (n < 1 || n > model->window)
+    if (n < 1 || model->held + n > model->window)
         return fq_fail(err, FQ_USAGE, "expected 1 to %zu tokens, the context that the model was opened with, found %zu",
-                       model->window, n);
+                       model->window, model->held + n);
     for (size_t i = 0; i < n; i++)
         if (tokens[i] < 0 || (size_t)tokens[i] >= model->info.vocabulary)
             return fq_fail(err, FQ_USAGE, "token %zu is %d, outside the vocabulary of %zu", i, tokens[i],

@@ -57,11 +57,13 @@ int fq_audit_cells(const struct fq_contract *contract, const struct fq_cell *con
         return fq_audit_no_memory(err);
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (cells[i]->ok)
+        if (!cells[i]->ok)
+            out->failed++;
+        else if (strcmp(cells[i]->role, FQ_ROLE_NOISE_FLOOR) != 0) /* differs on purpose, and competes with nothing */
             ok[kept++] = cells[i];
-    qsort(ok, kept, sizeof(void *), by_place);
+    if (kept > 0)
+        qsort(ok, kept, sizeof(void *), by_place);
     out->cells += n;
-    out->failed += n - kept;
     int code = audit_ordered(contract, ok, kept, rates, out, err);
     free(ok);
     return code;

@@ -134,6 +134,15 @@ static void summarise(struct builder *b, const struct fq_group *g, const struct 
         add_flag(e, "sample-maximum");
 }
 
+/* A quantile has an upper bound only if the sample is likely to reach beyond it: with n independent values the largest
+ * lies above the q quantile with probability 1 - q^n, which must be as much as the upper half of the level asks for.
+ * That is 368 values for p99 and 3,688 for p99.9. Seeds see the same units again, so they add none. */
+static bool beyond_sample(enum fq_statistic statistic, const struct fq_group *g) {
+    const double q = statistic == FQ_Q99 ? 0.99 : 0.999;
+    const double n = (double)g->samples / (double)(g->seeds > 0 ? g->seeds : 1);
+    return (statistic == FQ_Q99 || statistic == FQ_Q999) && 1.0 - pow(q, n) < 0.5 + LEVEL / 2.0;
+}
+
 /* All statistics of one group: one row each. */
 static int estimate_group(struct builder *b, const struct fq_group *g, struct fq_error *err) {
     const struct fq_series *series = fq_group_series(g);
@@ -161,6 +170,10 @@ static int estimate_group(struct builder *b, const struct fq_group *g, struct fq
             if (g->partial)
                 add_flag(e, "partial");
             summarise(b, g, built ? &design : NULL, statistic, e);
+            if (beyond_sample(statistic, g) && isfinite(e->value)) {
+                e->low = e->high = NAN;
+                add_flag(e, "beyond-sample");
+            }
         }
     }
     if (built)

@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 struct fq_estimate {
-    char data[128], model[64], tensor[12], method[64], parameters[FQ_CELL_PARAMETERS], label[96], role[20], rate_class[32],
-        contract[48];
+    char data[128], model[64], tensor[12], method[64], parameters[FQ_CELL_PARAMETERS], label[96], role[20],
+        rate_class[32], contract[48];
     char kind[12];
     char metric[56]; /* metric or metric.statistic */
     char unit[20];
@@ -21,8 +21,9 @@ struct fq_estimate {
     size_t n;                /* samples */
     size_t seed_count;
     char resampled[48]; /* what was resampled: "seed, layer and head" */
-    char flags[96]; /* verdict_flags: comma list: one-seed, few-units, single-unit, too-wide, unfair:FIELD, partial, ...
-                     */
+    char flags[96];     /* verdict_flags: comma list: one-seed, few-units, single-unit, beyond-sample, too-wide,
+                         * unfair:FIELD, partial, ...
+                         */
 };
 
 struct fq_estimates {

@@ -296,6 +296,14 @@ void fq_codec_bytes(const struct fq_codec *codec, struct fq_bytes *out) {
     *out = codec->bytes;
 }
 
+void fq_codec_count_more(struct fq_codec *codec, const struct fq_bytes *more) {
+    codec->bytes.vectors += more->vectors;
+    codec->bytes.record_bytes += more->record_bytes;
+    codec->bytes.tail_bytes += more->tail_bytes;
+    codec->bytes.side_bytes += more->side_bytes;
+    codec->bytes.promised_bytes += more->promised_bytes;
+}
+
 double fq_codec_rate_bits(const struct fq_codec *codec) {
     if (codec->bytes.vectors == 0)
         return NAN; /* nothing was encoded: there is no rate, and 0 would read like one */

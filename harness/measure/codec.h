@@ -88,7 +88,9 @@ struct fq_bytes {
     uint64_t promised_bytes; /* what footprint said beforehand for the same vectors, tail included */
 };
 void fq_codec_bytes(const struct fq_codec *codec, struct fq_bytes *out); /* totals since open */
-double fq_codec_rate_bits(const struct fq_codec *codec);                 /* 8 (record + tail) / (vectors dim) */
+void fq_codec_count_more(struct fq_codec *codec,
+                         const struct fq_bytes *more);   /* counted elsewhere; shared_bytes apart */
+double fq_codec_rate_bits(const struct fq_codec *codec); /* 8 (record + tail) / (vectors dim) */
 
 /* Stage times accumulated since open or the last reset: wall time that the slowest worker spent inside kernels, so that
  * poisoning and copying, which are the harness's own, are charged to nobody. */

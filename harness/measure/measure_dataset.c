@@ -30,6 +30,8 @@ static const char *obstacle(unsigned metric, const struct fq_dataset_info *info,
         return "the method has no decode stage";
     if (!decode && !score)
         return "the method has neither a score nor a decode stage";
+    if (metric == FQ_MEASURE_NEEDLE)
+        return kv && !key ? "queries meet keys, not values" : NULL;
     if (metric == FQ_MEASURE_INNER_PRODUCT) {
         if (kv && !key)
             return "queries meet keys, not values";
@@ -78,7 +80,8 @@ static int check_pass(const struct measure_pass *pass, struct fq_error *err) {
     } metrics[] = {{FQ_MEASURE_DISTORTION, "distortion"},
                    {FQ_MEASURE_INNER_PRODUCT, "inner_product"},
                    {FQ_MEASURE_ATTENTION, "attention"},
-                   {FQ_MEASURE_BYTES, "bytes"}};
+                   {FQ_MEASURE_BYTES, "bytes"},
+                   {FQ_MEASURE_NEEDLE, "needle"}};
     const struct fq_codec_config *config = fq_codec_configuration(pass->codec);
     if (config->shape.dim != pass->info->dim)
         return fq_fail(err, FQ_FAILED, "%s was opened for dimension %zu and %s has %zu", config->method->name,
@@ -92,6 +95,9 @@ static int check_pass(const struct measure_pass *pass, struct fq_error *err) {
             return fq_fail(err, FQ_USAGE, "metric %s of %s on %s (%s) is not possible: %s", metrics[i].name,
                            config->method->name, pass->info->name, pass->label, why);
     }
+    if ((pass->options->metrics & FQ_MEASURE_NEEDLE) != 0 && pass->options->centre != FQ_CENTRE_NONE)
+        return fq_fail(err, FQ_USAGE, "metric needle of %s on %s is not possible with centre %s", config->method->name,
+                       pass->info->name, fq_centre_name(pass->options->centre));
     const char *why =
         fq_centre_obstacle(pass->options->centre, pass->info, pass->tensor, fq_codec_has(pass->codec, FQ_STAGE_DECODE));
     return why == NULL ? FQ_OK

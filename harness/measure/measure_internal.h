@@ -100,6 +100,22 @@ int fq_attention_open(const struct measure_pass *pass, struct attention_series *
 int fq_attention_push(const struct measure_pass *pass, const struct attention_series *s, const struct attention *a,
                       size_t label_a, struct fq_error *err);
 
+/* ---- needle.c ---- */
+enum {
+    NEEDLE_WINDOW = 512, /* keys of a vector set that a needle lies among */
+    NEEDLE_LABELS = 16   /* labels that the needles of one window take */
+};
+struct needle;
+/* room: most keys of one call; window: most keys that a needle lies among. */
+int fq_needle_open(const struct measure_pass *pass, size_t room, size_t window, const char *unit, struct needle **out,
+                   struct fq_error *err);
+/* Plants needles among the n keys x[n][dim] that were encoded last, in windows of `window`, and pushes what was found.
+ * draw numbers the call: its noise. own_labels: each window is a unit of its own, label_a counts them from the one
+ * given; else label_a is the unit and label_b goes on from the one given. */
+int fq_needle_add(struct needle *needle, size_t n, size_t window, uint64_t draw, const float *x, const float *xhat,
+                  bool own_labels, size_t label_a, size_t label_b, struct fq_error *err);
+void fq_needle_free(struct needle *needle); /* NULL is fine */
+
 /* ---- measure_kv.c, measure_vectors.c: the two walks ---- */
 int fq_measure_kv(const struct measure_pass *pass, struct fq_error *err);
 int fq_measure_vectors(const struct measure_pass *pass, struct fq_error *err);

@@ -27,6 +27,7 @@ struct walk {
     struct attention_series attention_series;
     struct regression_series regression_series;
     bool wants_distortion, wants_products, wants_attention;
+    struct needle *needle; /* NULL: not asked for */
     struct training training;
     struct fq_centre *centre; /* of this matrix; calibrated: two heads, the means of both halves of the windows */
 };
@@ -64,6 +65,8 @@ static int walk_open(struct walk *w, struct fq_error *err) {
         FQ_TRY(fq_regression_open(w->pass, "layer and head", &w->regression_series, err));
     if (w->wants_attention)
         FQ_TRY(fq_attention_open(w->pass, &w->attention_series, err));
+    if ((metrics & FQ_MEASURE_NEEDLE) != 0)
+        FQ_TRY(fq_needle_open(w->pass, w->context, w->context, "layer and head", &w->needle, err));
     FQ_TRY(fq_centre_open(w->pass->options->centre, 1, 2, dim, w->context, &w->centre, err));
     FQ_TRY(fq_training_open(&w->training, w->pass, info->n, err));
     w->training.centre = w->centre;
@@ -82,6 +85,7 @@ static void walk_close(struct walk *w) {
     free(w->position);
     free(w->attention);
     free(w->regression);
+    fq_needle_free(w->needle);
     fq_training_close(&w->training);
     fq_centre_close(w->centre);
 }
@@ -179,6 +183,10 @@ static int walk_window(struct walk *w, size_t layer, size_t kv_head, size_t wind
     FQ_TRY(fq_centre_run(w->centre, pass->codec, &job, err));
     if (w->wants_distortion)
         fq_distortion_add(&w->distortion, n, pass->info->dim, w->x, w->xhat, NULL);
+    const size_t matrix = layer * pass->info->kv_heads + kv_head;
+    if (w->needle != NULL)
+        FQ_TRY(fq_needle_add(w->needle, n, n, matrix * w->windows + window, w->x, w->xhat, false, matrix,
+                             window * NEEDLE_LABELS, err));
     return w->samples > 0 ? with_queries(w, layer, kv_head, window, n, err) : FQ_OK;
 }
 

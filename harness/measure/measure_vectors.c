@@ -18,6 +18,7 @@ struct walk {
     struct distortion_series distortion;
     struct regression_series regression;
     struct training training;
+    struct needle *needle; /* NULL: not asked for */
 };
 
 /* Blocks of 64 vectors must not straddle chunks, nor may groups: a multiple of both where that fits. */
@@ -54,6 +55,8 @@ static int walk_open(struct walk *w, struct fq_error *err) {
     if ((pass->options->metrics & FQ_MEASURE_DISTORTION) != 0)
         FQ_TRY(fq_distortion_open(pass, &w->distortion, err));
     FQ_TRY(fq_training_open(&w->training, pass, pass->info->n, err));
+    if ((pass->options->metrics & FQ_MEASURE_NEEDLE) != 0)
+        FQ_TRY(fq_needle_open(pass, w->chunk, NEEDLE_WINDOW, "window", &w->needle, err));
     if (products)
         FQ_TRY(fq_probing_open(pass, &w->probing, err));
     if (w->n_queries > 0) {
@@ -65,6 +68,7 @@ static int walk_open(struct walk *w, struct fq_error *err) {
 
 static void walk_close(struct walk *w) {
     fq_probing_free(w->probing);
+    fq_needle_free(w->needle);
     free(w->x);
     free(w->xhat);
     free(w->q);
@@ -100,6 +104,8 @@ static int walk_chunk(struct walk *w, size_t first, size_t n, struct fq_error *e
         FQ_TRY(fq_distortion_push_vectors(pass, &w->distortion, first, n, w->x, xhat, err));
     if (w->probing != NULL)
         FQ_TRY(fq_probing_add(w->probing, first, n, w->x, xhat, err));
+    if (w->needle != NULL && first < pass->options->max_pairs)
+        FQ_TRY(fq_needle_add(w->needle, n, NEEDLE_WINDOW, first, w->x, xhat, true, first / NEEDLE_WINDOW, 0, err));
     if (w->n_queries > 0 && first < pass->options->max_pairs)
         FQ_TRY(real_queries(w, n, xhat, err));
     return FQ_OK;

@@ -32,6 +32,12 @@
  *     logit_rmse         rms of (est - t) / sqrt(d)          softmax_kl  KL(full || quantized), nats
  *     topk_overlap_1, _8 shared share of the k largest logits (over min(k, keys))
  *     output_rel_error   ||o - ohat|| / ||o||: tensor key: K quantized, V full; tensor value: V quantized, K full
+ *   needle, keys and vectors: a key is looked for by a query close to it (cosine about 0.71 with the key less the mean
+ *   of its window), as long as full-precision softmax needs to give it weight 1/2; 3 contexts (a quarter, half, all of
+ *   the window; vector sets: windows of 512) x 5 depths (0, 1/4 .. 1); one sample per needle that full precision finds:
+ *     needle_recall      1 if it has the largest estimate      needle_mass   its softmax weight from estimates
+ *     needle_rank        its place among the estimates         needle_full   1 if full precision finds it, of all
+ *     needle_recall_contextC, needle_mass_contextC, needle_recall_depthD, needle_mass_depthD   the same by cell
  *   With a centre, all of these still compare estimates of x and <q, x> with x and <q, x> themselves: rel_mse is
  * against
  *   ||x||^2, and shared_bytes has the centre's floats in it.
@@ -49,7 +55,8 @@ enum {
     FQ_MEASURE_DISTORTION = 1U,
     FQ_MEASURE_INNER_PRODUCT = 2U,
     FQ_MEASURE_ATTENTION = 4U, /* KV sets with queries (tensor key), with queries and values */
-    FQ_MEASURE_BYTES = 8U
+    FQ_MEASURE_BYTES = 8U,
+    FQ_MEASURE_NEEDLE = 16U /* keys and vectors, without a centre */
 };
 
 struct fq_measure_options {

@@ -6,6 +6,7 @@
 #include "harness/base/pool.h"
 #include "harness/data/manifest.h"
 #include "harness/measure/ppl_internal.h"
+#include "harness/measure/ppl_kept.h"
 #include "harness/measure/ppl_score.h"
 
 #include <math.h>
@@ -238,6 +239,7 @@ void fq_ppl_reference_close(struct fq_ppl_reference *ref) {
     free(ref->packed);
     free(ref->chunk_nll);
     free(ref->scores.nll);
+    free(ref->generated);
     free(ref);
 }
 
@@ -247,50 +249,111 @@ const struct fq_ppl_info *fq_ppl_reference_info(const struct fq_ppl_reference *r
 
 /* ---- a run with an agent on the cache ---- */
 
-static int run_chunks(struct fq_ppl_reference *ref, struct fq_model *model, const struct fq_ppl_agent *agent,
-                      struct fq_series *series, fq_ppl_progress *progress, void *progress_arg, double *total,
+/* One run: where its windows are kept, and what its agent saved. */
+struct run {
+    struct fq_ppl_reference *ref;
+    struct fq_model *model;
+    const struct fq_ppl_agent *agent;
+    struct fq_ppl_kept *kept; /* NULL: nowhere */
+    void *state;
+    double total;
+};
+
+/* A window that an earlier run finished: its scores as they were, against the same stored row. */
+static int restore_window(struct run *r, size_t chunk, struct fq_ppl_kept_window *window, const uint8_t *full,
+                          struct fq_error *err) {
+    struct fq_ppl_scores *scores = &r->ref->scores;
+    const size_t bytes = fq_logits_row_bytes(r->ref->model_info.vocabulary);
+    FQ_TRY(fq_ppl_kept_get(r->kept, chunk, scores, window, r->state, err));
+    for (size_t i = 0; i < scores->n; i++)
+        scores->full_nll[i] = ((const struct fq_logits_row *)(const void *)(full + i * bytes))->nll;
+    if (r->agent->restore)
+        r->agent->restore(r->agent->arg, chunk, r->state);
+    return 0;
+}
+
+static int new_window(struct run *r, size_t chunk, struct fq_ppl_kept_window *window, struct scoring *s,
                       struct fq_error *err) {
+    struct fq_ppl_reference *ref = r->ref;
+    if (r->agent->window)
+        FQ_TRY(r->agent->window(r->agent->arg, chunk, err));
+    FQ_TRY(run_window(ref, r->model, chunk, r->agent, s, err));
+    fq_model_times(r->model, &window->hook_ns, &window->eval_ns);
+    window->nll_sum = sum(ref->scores.nll, ref->info.scored);
+    if (!isfinite(window->nll_sum))
+        return fq_fail(err, FQ_FAILED, "%s, chunk %zu: the log-likelihood is not finite with this cache",
+                       ref->info.model->name, chunk);
+    if (!r->kept)
+        return 0;
+    if (r->agent->save)
+        r->agent->save(r->agent->arg, r->state);
+    return fq_ppl_kept_put(r->kept, &ref->scores, window, r->state, err);
+}
+
+static int run_chunks(struct run *r, struct fq_series_list *out, size_t first, fq_ppl_progress *progress,
+                      void *progress_arg, struct fq_error *err) {
+    struct fq_ppl_reference *ref = r->ref;
+    const size_t found = fq_ppl_kept_count(r->kept), last = ref->info.chunks - 1;
+    ref->resumed = found < last ? found : last; /* threads, canaries and probes are observed in what runs now */
+    if (found > ref->resumed)
+        fq_ppl_kept_cut(r->kept, ref->resumed);
     for (size_t c = 0; c < ref->info.chunks; c++) {
         struct fq_logits_note note;
+        struct fq_ppl_kept_window window = {0};
         struct scoring s = {.ref = ref};
         FQ_TRY(fq_logits_map(ref->store, c, &s.full, &note, err));
         if (!s.full)
             return fq_fail(err, FQ_FAILED, "the full-precision logits of window %zu are gone from %s; run again", c,
                            fq_logits_folder(ref->store));
-        if (agent->window)
-            FQ_TRY(agent->window(agent->arg, c, err));
-        FQ_TRY(run_window(ref, model, c, agent, &s, err));
-        const double nll = sum(ref->scores.nll, ref->info.scored);
-        if (!isfinite(nll))
-            return fq_fail(err, FQ_FAILED, "%s, chunk %zu: the log-likelihood is not finite with this cache",
-                           ref->info.model->name, c);
-        *total += nll;
-        FQ_TRY(fq_ppl_series_push(series, c, ref->info.context, &ref->scores, err));
+        FQ_TRY(c < ref->resumed ? restore_window(r, c, &window, s.full, err) : new_window(r, c, &window, &s, err));
+        r->total += window.nll_sum;
+        ref->hook_ns += window.hook_ns;
+        ref->eval_ns += window.eval_ns;
+        FQ_TRY(fq_ppl_series_push(out->series + first, c, ref->info.context, &ref->scores, err));
         if (progress)
             progress(progress_arg, c + 1, ref->info.chunks);
     }
     return 0;
 }
 
-static int run(struct fq_ppl_reference *ref, struct fq_model *model, const struct fq_ppl_agent *agent,
+static int run(struct fq_ppl_reference *ref, struct fq_model *model, const struct fq_ppl_agent *agent, bool resumable,
                fq_ppl_progress *progress, void *progress_arg, struct fq_series_list *out, double *perplexity,
                struct fq_error *err) {
     size_t first;
-    double total = 0.0;
+    struct run r = {.ref = ref, .model = model, .agent = agent};
     FQ_TRY(fq_ppl_series_add(out, agent->tensor, ref->info.context, &first, err));
+    if (ref->keep[0] && resumable) {
+        char identity[256];
+        snprintf(identity, sizeof identity, "%s %.150s", ref->identity, fq_logits_name(ref->store));
+        FQ_TRY(fq_ppl_kept_open(ref->keep, identity, ref->info.scored, agent->state_bytes, &r.kept, err));
+    }
+    r.state = malloc(agent->state_bytes + 1);
+    int code = r.state ? 0 : fq_fail(err, FQ_FAILED, "out of memory");
     fq_model_times(model, &ref->hook_ns, &ref->eval_ns); /* what came before is not this run's */
-    const int code = run_chunks(ref, model, agent, out->series + first, progress, progress_arg, &total, err);
-    fq_model_times(model, &ref->hook_ns, &ref->eval_ns);
+    ref->hook_ns = ref->eval_ns = 0;
+    if (code == 0)
+        code = run_chunks(&r, out, first, progress, progress_arg, err);
+    fq_ppl_kept_close(r.kept);
+    free(r.state);
     FQ_TRY(code);
-    *perplexity = exp(total / (double)(ref->info.chunks * ref->info.scored));
+    *perplexity = exp(r.total / (double)(ref->info.chunks * ref->info.scored));
     return 0;
+}
+
+void fq_ppl_keep(struct fq_ppl_reference *ref, const char *path, const char *identity) {
+    (void)snprintf(ref->keep, sizeof ref->keep, "%s", path ? path : "");
+    (void)snprintf(ref->identity, sizeof ref->identity, "%s", path ? identity : "");
+}
+
+size_t fq_ppl_resumed(const struct fq_ppl_reference *ref) {
+    return ref->resumed;
 }
 
 int fq_ppl_run(struct fq_ppl_reference *ref, const struct fq_ppl_agent *agent, fq_ppl_progress *progress,
                void *progress_arg, struct fq_series_list *out, double *perplexity, struct fq_error *err) {
     if (!ref->model)
         return fq_fail(err, FQ_FAILED, "%s could not be opened again after the noise floor", ref->info.model->name);
-    return run(ref, ref->model, agent, progress, progress_arg, out, perplexity, err);
+    return run(ref, ref->model, agent, agent->save != NULL, progress, progress_arg, out, perplexity, err);
 }
 
 /* ---- the noise floor ---- */
@@ -310,12 +373,16 @@ int fq_ppl_noise_floor(struct fq_ppl_reference *ref, const char *tensor, fq_ppl_
     const char *path = ref->model_info.path;
     const size_t context = ref->info.context;
     struct fq_model *other = NULL;
+    if (ref->wants_generation)
+        FQ_TRY(fq_ppl_own_words(ref, err));
     fq_model_close(ref->model); /* two contexts of a large model do not fit beside each other */
     ref->model = NULL;
     int code = fq_model_open_batch(path, context, fq_ppl_floor_batch(context), fq_ppl_floor_threads(ref->threads),
                                    &other, err);
     if (code == 0)
-        code = run(ref, other, &agent, progress, progress_arg, out, perplexity, err);
+        code = run(ref, other, &agent, true, progress, progress_arg, out, perplexity, err);
+    if (code == 0 && ref->wants_generation)
+        code = fq_ppl_generate_with(ref, other, &agent, out, err);
     fq_model_close(other);
     const int again = fq_model_open(path, context, ref->threads, &ref->model, code == 0 ? err : &(struct fq_error){0});
     return code != 0 ? code : again;

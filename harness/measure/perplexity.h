@@ -62,6 +62,11 @@ struct fq_ppl_agent {
     fq_model_attention_hook *attention; /* NULL: the model attends to what the cache holds */
     int (*window)(void *arg, size_t chunk, struct fq_error *err); /* a new window begins, its cache is empty; or NULL */
     void *arg;
+    /* An agent whose windows do not know of each other may be resumed: after each window `save` writes state_bytes of
+     * what that window added to its counts, and `restore` adds them again instead of running it. NULL: it is not. */
+    size_t state_bytes;
+    void (*save)(void *arg, void *state);
+    void (*restore)(void *arg, size_t chunk, const void *state);
     const char *tensor; /* what is touched: "key", "value" or "kv" */
 };
 
@@ -78,6 +83,12 @@ struct fq_ppl_agent {
  * part of the series. */
 int fq_ppl_run(struct fq_ppl_reference *ref, const struct fq_ppl_agent *agent, fq_ppl_progress *progress,
                void *progress_arg, struct fq_series_list *out, double *perplexity, struct fq_error *err);
+/* Keeps each finished window of the following runs in this file and begins with those that are there, the last window
+ * apart, which always runs. identity: what else the run depends on. The caller removes the file when the run's result
+ * is safe. NULL: nothing is kept. fq_ppl_resumed: how many windows of the last run were found. */
+void fq_ppl_keep(struct fq_ppl_reference *ref, const char *path, const char *identity);
+size_t fq_ppl_resumed(const struct fq_ppl_reference *ref);
+
 /* The noise floor: full precision once more, with half the threads (two instead of one) and graphs of 3/8 of the
  * tokens, scored as an arm is. Smaller differences say nothing of a cache. The model is closed and opened again around
  * it. */
@@ -89,6 +100,18 @@ size_t fq_ppl_floor_batch(size_t context);
 void fq_ppl_times(const struct fq_ppl_reference *ref, uint64_t *hook_ns, uint64_t *eval_ns);
 /* The reference's model, for an agent that must look at it before it runs (calibration, training). */
 struct fq_model *fq_ppl_model(struct fq_ppl_reference *ref);
+
+/* Greedy continuation of the first half of each measured window, FQ_PPL_GENERATED tokens or as many as fit, by full
+ * precision (once) and with this agent. Adds, per chunk:
+ *   generation_agreement   tokens until the two differ, at most all of them; statistics "mean,median"
+ *   generation_same        1 if they never do; statistics "mean" */
+enum { FQ_PPL_GENERATED = 64 };
+size_t fq_ppl_generated(const struct fq_ppl_reference *ref);
+int fq_ppl_generate(struct fq_ppl_reference *ref, const struct fq_ppl_agent *agent, struct fq_series_list *out,
+                    struct fq_error *err);
+/* Whether the codec arms and the noise floor that follow do so too. What they encode there is not in their bytes: a
+ * token that comes alone fills no group, so a codec of groups keeps generated tokens as its float16 tail. */
+void fq_ppl_want_generation(struct fq_ppl_reference *ref, bool wanted);
 
 struct fq_ppl_arm_result {
     double perplexity;
@@ -114,6 +137,11 @@ int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre,
                        struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err);
 /* That centre for an agent of another kind; the reference keeps it. FQ_CENTRE_NONE gives NULL. */
 int fq_ppl_centre(struct fq_ppl_reference *ref, enum fq_centre_kind kind, struct fq_centre **out, struct fq_error *err);
+/* Training for two codecs (by enum fq_hook_tensor, NULL: none), as an arm's codecs get it; keys teach without `centre`,
+ * which may be NULL. See ppl_training.h for putting the states. */
+struct fq_ppl_training;
+int fq_ppl_train(struct fq_ppl_reference *ref, struct fq_codec *const codec[2], struct fq_centre *centre,
+                 struct fq_ppl_training **out, struct fq_error *err);
 /* In words, where that centre comes from, for the fact centre_source. */
 void fq_ppl_centre_source(const struct fq_ppl_reference *ref, enum fq_centre_kind kind, char *out, size_t size);
 

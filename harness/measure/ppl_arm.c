@@ -3,6 +3,7 @@
  * open codecs: which method runs is the caller's affair. */
 #include "harness/base/pool.h"
 #include "harness/measure/ppl_internal.h"
+#include "harness/measure/ppl_loop.h"
 #include "harness/measure/ppl_training.h"
 
 #include <stdio.h>
@@ -48,6 +49,12 @@ int fq_ppl_centre(struct fq_ppl_reference *ref, enum fq_centre_kind kind, struct
     return 0;
 }
 
+int fq_ppl_train(struct fq_ppl_reference *ref, struct fq_codec *const codec[2], struct fq_centre *centre,
+                 struct fq_ppl_training **out, struct fq_error *err) {
+    const struct fq_ppl_text text = text_of(ref);
+    return fq_ppl_training_open(ref->model, &text, codec, centre, out, err);
+}
+
 void fq_ppl_centre_source(const struct fq_ppl_reference *ref, enum fq_centre_kind kind, char *out, size_t size) {
     const struct fq_ppl_text text = text_of(ref);
     if (kind == FQ_CENTRE_CALIBRATED)
@@ -66,6 +73,8 @@ struct arm {
     struct fq_centre *centre[2];
     float *x, *xhat; /* [context][dim]: one head's rows, before and after */
     struct fq_ppl_training *training;
+    struct fq_bytes before[2]; /* what the codecs had counted when the window began */
+    struct fq_ppl_loop *loop;  /* what the codecs do to what the model gives them */
 };
 
 static const char *const tensor_names[2] = {"key", "value"};
@@ -84,11 +93,57 @@ static int hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first
         if (fq_centre_run(a->centre[which], a->codec[which], &job, err) != 0)
             return fq_fail_in(err, "%s of layer %zu, KV head %zu, tokens %zu to %zu", tensor_names[which], layer, head,
                               first_position, first_position + n_tokens - 1);
-        for (size_t t = 0; t < n_tokens; t++)
-            memcpy(data + (t * n_heads + head) * dim, a->xhat + t * dim, dim * sizeof(float));
+        for (size_t t = 0; t < n_tokens; t++) {
+            float *to = data + (t * n_heads + head) * dim;
+            fq_ppl_loop_add(a->loop, which, layer, head, dim, to, a->xhat + t * dim);
+            memcpy(to, a->xhat + t * dim, dim * sizeof(float));
+        }
     }
     fq_pool_rest(); /* the model's own threads go on */
     return 0;
+}
+
+static void bytes_since(struct fq_codec *codec, const struct fq_bytes *before, struct fq_bytes *out) {
+    memset(out, 0, sizeof *out);
+    if (!codec)
+        return;
+    fq_codec_bytes(codec, out);
+    out->vectors -= before->vectors;
+    out->record_bytes -= before->record_bytes;
+    out->tail_bytes -= before->tail_bytes;
+    out->side_bytes -= before->side_bytes;
+    out->promised_bytes -= before->promised_bytes;
+}
+
+static int next_window(void *arg, size_t chunk, struct fq_error *err) {
+    struct arm *a = arg;
+    (void)err;
+    for (int t = 0; t < 2; t++)
+        if (a->codec[t])
+            fq_codec_bytes(a->codec[t], &a->before[t]);
+    fq_ppl_loop_window(a->loop, chunk);
+    return 0;
+}
+
+/* A window's state: bytes of both codecs, then sums of errors. */
+static void save_window(void *arg, void *state) {
+    const struct arm *a = arg;
+    struct fq_bytes more[2];
+    for (int t = 0; t < 2; t++)
+        bytes_since(a->codec[t], &a->before[t], &more[t]);
+    memcpy(state, more, sizeof more);
+    fq_ppl_loop_save(a->loop, (char *)state + sizeof more);
+}
+
+static void restore_window(void *arg, size_t chunk, const void *state) {
+    struct arm *a = arg;
+    struct fq_bytes more[2];
+    memcpy(more, state, sizeof more);
+    for (int t = 0; t < 2; t++)
+        if (a->codec[t])
+            fq_codec_count_more(a->codec[t], &more[t]);
+    fq_ppl_loop_window(a->loop, chunk);
+    fq_ppl_loop_restore(a->loop, (const char *)state + sizeof more);
 }
 
 static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *codec, enum fq_tensor tensor,
@@ -108,16 +163,27 @@ static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *co
     return 0;
 }
 
-static void bytes_since(struct fq_codec *codec, const struct fq_bytes *before, struct fq_bytes *out) {
-    memset(out, 0, sizeof *out);
-    if (!codec)
-        return;
-    fq_codec_bytes(codec, out);
-    out->vectors -= before->vectors;
-    out->record_bytes -= before->record_bytes;
-    out->tail_bytes -= before->tail_bytes;
-    out->side_bytes -= before->side_bytes;
-    out->promised_bytes -= before->promised_bytes;
+/* Bytes are those of the measured windows. */
+static int generate_uncounted(struct fq_ppl_reference *ref, struct arm *a, const struct fq_ppl_agent *agent,
+                              struct fq_series_list *out, struct fq_error *err) {
+    struct fq_bytes before[2] = {{0}, {0}}, back;
+    for (int t = 0; t < 2; t++)
+        if (a->codec[t])
+            fq_codec_bytes(a->codec[t], &before[t]);
+    const int code = fq_ppl_generate(ref, agent, out, err);
+    for (int t = 0; t < 2; t++) {
+        if (!a->codec[t])
+            continue;
+        struct fq_bytes now;
+        fq_codec_bytes(a->codec[t], &now);
+        back = (struct fq_bytes){.vectors = before[t].vectors - now.vectors, /* counts are modular: this takes away */
+                                 .record_bytes = before[t].record_bytes - now.record_bytes,
+                                 .tail_bytes = before[t].tail_bytes - now.tail_bytes,
+                                 .side_bytes = before[t].side_bytes - now.side_bytes,
+                                 .promised_bytes = before[t].promised_bytes - now.promised_bytes};
+        fq_codec_count_more(a->codec[t], &back);
+    }
+    return code;
 }
 
 int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
@@ -151,13 +217,25 @@ int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre,
     const struct fq_ppl_text text = text_of(ref);
     if (code == 0)
         code = fq_ppl_training_open(ref->model, &text, a.codec, a.centre[0], &a.training, err);
+    if (code == 0)
+        code = fq_ppl_loop_open(ref->info.model->layers, ref->info.model->kv_heads, ref->info.chunks, &a.loop, err);
     const struct fq_ppl_agent agent = {.tensors = key || value ? hook : NULL,
+                                       .window = next_window,
+                                       .state_bytes = 2 * sizeof(struct fq_bytes) + fq_ppl_loop_bytes(a.loop),
+                                       .save = save_window,
+                                       .restore = restore_window,
                                        .arg = &a,
                                        .tensor = key && !value   ? "key"
                                                  : value && !key ? "value"
                                                                  : "kv"};
     if (code == 0)
         code = fq_ppl_run(ref, &agent, progress, progress_arg, out, &result->perplexity, err);
+    for (int t = FQ_KEY; code == 0 && t <= FQ_VALUE; t++)
+        if (a.codec[t])
+            code = fq_ppl_loop_series(a.loop, t, tensor_names[t], out, err);
+    if (code == 0 && ref->wants_generation)
+        code = generate_uncounted(ref, &a, &agent, out, err);
+    fq_ppl_loop_close(a.loop);
     fq_ppl_training_close(a.training);
     free(a.x);
     free(a.xhat);

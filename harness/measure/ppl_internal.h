@@ -18,9 +18,18 @@ struct fq_ppl_reference {
     struct fq_logits *store;
     uint8_t *packed; /* a slice of rounded rows */
     double *chunk_nll;
-    struct fq_ppl_scores scores;               /* of the window scored last */
+    struct fq_ppl_scores scores; /* of the window scored last */
+    int32_t *generated;          /* [chunks][fq_ppl_generated]; NULL until an arm wants it */
+    bool wants_generation;
     uint64_t hook_ns, eval_ns;                 /* of the last run */
+    char keep[4096], identity[64];             /* where finished windows are kept; "": nowhere */
+    size_t resumed;                            /* windows of the last run that were found there */
     struct fq_centre *centre[FQ_CENTRE_KINDS]; /* NULL until an arm wants it */
 };
+
+/* ppl_generate.c: full precision continues, once for all; anybody continues, on a model of its own. */
+int fq_ppl_own_words(struct fq_ppl_reference *ref, struct fq_error *err);
+int fq_ppl_generate_with(struct fq_ppl_reference *ref, struct fq_model *model, const struct fq_ppl_agent *agent,
+                         struct fq_series_list *out, struct fq_error *err);
 
 #endif

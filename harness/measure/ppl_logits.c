@@ -21,8 +21,8 @@
 enum { NOTE_BYTES = 128, STEPS = 65535, MOST_CHUNKS = 100000 };
 
 struct fq_logits {
-    char folder[3072], key[1024]; /* the key in words, the same bytes at the head of every file */
-    bool temporary;               /* removed when closed */
+    char name[20], folder[3072], key[1024]; /* the key in words, the same bytes at the head of every file */
+    bool temporary;                         /* removed when closed */
     size_t head_bytes, row_bytes, scored;
     uint8_t checked[MOST_CHUNKS / 8 + 1]; /* windows whose hash was checked here */
 
@@ -106,6 +106,7 @@ static int make_folder(struct fq_logits *s, struct fq_error *err) {
     struct fq_error ignored;
     fq_sha256(s->key, strlen(s->key), hex);
     hex[16] = '\0';
+    memcpy(s->name, hex, 17);
     if (named && named[0])
         snprintf(s->folder, sizeof s->folder, "%.2000s/logits/%s", named, hex);
     else {
@@ -143,6 +144,10 @@ int fq_logits_open(const struct fq_logits_key *key, struct fq_logits **out, stru
 
 const char *fq_logits_folder(const struct fq_logits *store) {
     return store->folder;
+}
+
+const char *fq_logits_name(const struct fq_logits *store) {
+    return store->name;
 }
 
 static void chunk_path(const struct fq_logits *s, size_t chunk, char *out, size_t size) {

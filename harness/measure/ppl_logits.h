@@ -50,6 +50,7 @@ struct fq_logits;
 int fq_logits_open(const struct fq_logits_key *key, struct fq_logits **out, struct fq_error *err);
 void fq_logits_close(struct fq_logits *store); /* NULL is fine */
 const char *fq_logits_folder(const struct fq_logits *store);
+const char *fq_logits_name(const struct fq_logits *store); /* the hash of its key: the same wherever it lies */
 
 /* Maps the rows of a window, checking its hash the first time; *rows is NULL if there is none (or none that is whole,
  * which is said and removed). One window at a time is mapped; the pointer lives until the next call. */

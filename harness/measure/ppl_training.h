@@ -1,5 +1,6 @@
 /* What codecs that learn are fitted to when a model runs: keys and values of text behind the measured windows, at full
- * precision, for each layer and KV head its own. Internal to the perplexity measurement. */
+ * precision, for each layer and KV head its own.
+ * For arms, and for other agents on a perplexity reference. */
 #ifndef FQ_MEASURE_PPL_TRAINING_H
 #define FQ_MEASURE_PPL_TRAINING_H
 

@@ -70,7 +70,7 @@ int fq_bench_set(struct fq_bench *bench, size_t index, struct fq_error *err) {
 }
 
 unsigned fq_bench_threads(const struct fq_bench *bench, const struct fq_planned *p) {
-    if (p->policy)
+    if (p->policy || p->noise_floor)
         return bench->plan->sweep->workers;
     const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
     return at->threads_given || strcmp(p->cell.kind, "speed") == 0 ? at->threads : bench->plan->sweep->workers;
@@ -106,7 +106,7 @@ static unsigned measure_mask(unsigned metrics) {
     return (metrics & FQ_METRIC_DISTORTION ? FQ_MEASURE_DISTORTION : 0U) |
            (metrics & FQ_METRIC_INNER_PRODUCT ? FQ_MEASURE_INNER_PRODUCT : 0U) |
            (metrics & FQ_METRIC_ATTENTION ? FQ_MEASURE_ATTENTION : 0U) |
-           (metrics & FQ_METRIC_BYTES ? FQ_MEASURE_BYTES : 0U);
+           (metrics & FQ_METRIC_BYTES ? FQ_MEASURE_BYTES : 0U) | (metrics & FQ_METRIC_NEEDLE ? FQ_MEASURE_NEEDLE : 0U);
 }
 
 static int watched_dataset(struct fq_bench *bench, const struct fq_planned *p, struct fq_codec *codec,
@@ -171,16 +171,59 @@ static unsigned model_threads(void) {
     return n ? (unsigned)n : 1;
 }
 
+void fq_bench_watch(struct fq_bench *bench, fq_bench_progress *progress, void *arg) {
+    bench->progress = progress;
+    bench->progress_arg = arg;
+}
+
+void fq_bench_keep(struct fq_bench *bench, const char *folder) {
+    snprintf(bench->keep, sizeof bench->keep, "%s", folder ? folder : "");
+}
+
+static void prepare_reference(struct fq_bench *bench) {
+    char path[4096];
+    fq_ppl_want_generation(bench->reference, (bench->plan->sweep->metrics & FQ_METRIC_GENERATION) != 0);
+    snprintf(path, sizeof path, "%s/%s.windows", bench->keep, bench->cell->id);
+    fq_ppl_keep(bench->reference, bench->keep[0] ? path : NULL, bench->cell->id);
+}
+
+static void pass_progress(void *arg, size_t done, size_t total) {
+    struct fq_bench *bench = arg;
+    char what[96];
+    snprintf(what, sizeof what, "full precision, window %zu of %zu", done, total);
+    bench->before = 0.5 * (double)done / (double)total;
+    if (bench->progress)
+        bench->progress(bench->progress_arg, bench->before, what);
+}
+
+void fq_bench_arm_progress(void *arg, size_t done, size_t total) {
+    const struct fq_bench *bench = arg;
+    char what[96];
+    snprintf(what, sizeof what, "window %zu of %zu", done, total);
+    if (bench->progress)
+        bench->progress(bench->progress_arg, bench->before + (1.0 - bench->before) * (double)done / (double)total,
+                        what);
+}
+
 int fq_bench_reference(struct fq_bench *bench, size_t index, struct fq_error *err) {
     const struct fq_sweep_model *m = &bench->plan->sweep->models[index];
-    if (bench->reference && bench->reference_index == index)
+    if (bench->reference && bench->reference_index == index) {
+        prepare_reference(bench);
         return 0;
+    }
     fq_ppl_reference_close(bench->reference);
     bench->reference = NULL;
     bench->reference_index = index;
-    const struct fq_ppl_config config = {
-        .model = m->model, .corpus = m->corpus, .context = m->context, .chunks = m->chunks, .threads = model_threads()};
-    return fq_ppl_reference_open(&config, &bench->reference, err);
+    const struct fq_ppl_config config = {.model = m->model,
+                                         .corpus = m->corpus,
+                                         .context = m->context,
+                                         .chunks = m->chunks,
+                                         .threads = model_threads(),
+                                         .progress = pass_progress,
+                                         .progress_arg = bench};
+    FQ_TRY(fq_ppl_reference_open(&config, &bench->reference, err));
+    prepare_reference(bench);
+    return 0;
 }
 
 int fq_bench_model_facts(const struct fq_bench *bench, const struct fq_sweep_model *m, struct fq_cell *cell,
@@ -196,6 +239,8 @@ int fq_bench_model_facts(const struct fq_bench *bench, const struct fq_sweep_mod
     FQ_TRY(fq_cell_fact(cell, "batch", err, "%zu", info->context));
     FQ_TRY(fq_cell_fact(cell, "chunks", err, "%zu", info->chunks));
     FQ_TRY(fq_cell_fact(cell, "scored_tokens_per_chunk", err, "%zu", info->scored));
+    FQ_TRY(
+        fq_cell_fact(cell, "logits_rounding_kl", err, "%.3g, at most %.3g", info->rounding_kl, info->rounding_kl_max));
     FQ_TRY(fq_cell_fact(cell, "full_precision_perplexity", err, "%.17g", info->perplexity));
     FQ_TRY(fq_cell_fact(cell, "prefill", err, "quantized")); /* prompt tokens are read back from codes, too */
     return fq_cell_fact(cell, "timed_region", err, "none");
@@ -208,10 +253,12 @@ static int watched_arm(struct fq_bench *bench, enum fq_centre_kind centre, struc
     struct fq_watch *watch = fq_watch_begin();
     if (!watch)
         return fq_fail(err, FQ_FAILED, "the watcher of live threads cannot start; raise the limit on processes");
-    const int code = fq_ppl_arm_centred(bench->reference, centre, key, value, NULL, NULL, &cell->series, &result, err);
+    const int code = fq_ppl_arm_centred(bench->reference, centre, key, value, fq_bench_arm_progress, bench,
+                                        &cell->series, &result, err);
     fq_watch_end(watch, &seen);
     FQ_TRY(code);
     FQ_TRY(fq_cell_fact(cell, "perplexity", err, "%.17g", result.perplexity));
+    FQ_TRY(fq_cell_fact(cell, "resumed_windows", err, "%zu", fq_ppl_resumed(bench->reference)));
     FQ_TRY(fq_cell_fact(cell, "hook_ns", err, "%" PRIu64, result.hook_ns));
     FQ_TRY(fq_cell_fact(cell, "eval_ns", err, "%" PRIu64, result.eval_ns));
     return fq_observe_watch(cell, &seen, err);
@@ -260,6 +307,8 @@ static int run(struct fq_bench *bench, const struct fq_planned *p, struct fq_cel
     const unsigned threads = fq_bench_threads(bench, p);
     if (fq_pool_threads() != threads)
         FQ_TRY(fq_pool_start(threads, err));
+    if (p->noise_floor)
+        return fq_bench_floor(bench, p, cell, err);
     if (p->policy)
         return fq_bench_policy(bench, p, cell, err);
     const struct fq_method *method = bench->plan->sweep->instances[p->instance].method;
@@ -274,6 +323,8 @@ static int run(struct fq_bench *bench, const struct fq_planned *p, struct fq_cel
 static void warn_of_tail(const struct fq_bench *bench, const struct fq_planned *p, const struct fq_cell *cell) {
     const char *tail = fq_cell_fact_text(cell, "tail_bytes"), *all = fq_cell_fact_text(cell, "written_bytes");
     const double part = tail ? strtod(tail, NULL) : 0.0, whole = all ? strtod(all, NULL) : 0.0;
+    if (p->noise_floor)
+        return;
     if (p->policy) /* its full-precision part is asked for */
         return;
     const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
@@ -287,6 +338,8 @@ static void warn_of_tail(const struct fq_bench *bench, const struct fq_planned *
 void fq_bench_run(struct fq_bench *bench, const struct fq_planned *planned, struct fq_cell *out) {
     struct fq_error err = {0};
     *out = planned->cell;
+    bench->before = 0.0;
+    bench->cell = out;
     out->ok = run(bench, planned, out, &err) == 0;
     if (out->ok)
         warn_of_tail(bench, planned, out);

@@ -22,6 +22,12 @@ struct fq_bench {
     struct fq_ppl_reference *reference; /* of sweep.models[reference_index] */
     size_t reference_index;
 
+    fq_bench_progress *progress; /* may be NULL */
+    void *progress_arg;
+    char keep[3500];            /* folder of finished windows; "" for none */
+    const struct fq_cell *cell; /* that is running */
+    double before;              /* part of the running cell that its full-precision pass was */
+
     struct fq_codec **timed; /* [n_instances], on the data below; NULL until first used */
     float *x, *q;            /* vectors and queries of the timed dataset */
     size_t timed_index, n_x;
@@ -46,6 +52,11 @@ int fq_bench_witness_end(struct fq_codec *codec, struct fq_cell *cell, struct fq
 /* After a timed block: the records that its last round left, if this block is the drawn one. */
 int fq_bench_probe_timed(struct fq_bench *bench, const struct fq_planned *p, struct fq_codec *codec, size_t dim,
                          struct fq_cell *cell, struct fq_error *err);
+
+/* fq_ppl_progress of an arm; arg is the bench. */
+void fq_bench_arm_progress(void *bench, size_t done, size_t total);
+int fq_bench_floor(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell,
+                   struct fq_error *err); /* bench_floor.c */
 
 /* The full-precision pass of sweep.models[index]: opens it, if another was open. Facts of that pass. */
 int fq_bench_reference(struct fq_bench *bench, size_t index, struct fq_error *err);

@@ -4,6 +4,7 @@
 #include "harness/base/cpu.h"
 #include "harness/cache/agent.h"
 #include "harness/measure/catalog.h"
+#include "harness/measure/ppl_training.h"
 #include "harness/plan/bench_internal.h"
 #include "harness/plan/observe.h"
 
@@ -115,6 +116,9 @@ static int watched_run(struct fq_bench *bench, struct fq_agent *agent, struct fq
                                        .attention = fq_agent_attention_hook(agent),
                                        .window = fq_agent_window,
                                        .arg = agent,
+                                       .state_bytes = fq_agent_state_bytes(),
+                                       .save = fq_agent_save,
+                                       .restore = fq_agent_restore,
                                        .tensor = fq_agent_tensor(agent)};
     struct fq_watch_result seen = {0};
     double perplexity = 0.0;
@@ -122,7 +126,8 @@ static int watched_run(struct fq_bench *bench, struct fq_agent *agent, struct fq
     struct fq_watch *watch = fq_watch_begin();
     if (!watch)
         return fq_fail(err, FQ_FAILED, "the watcher of live threads cannot start; raise the limit on processes");
-    const int code = fq_ppl_run(bench->reference, &hooks, NULL, NULL, &cell->series, &perplexity, err);
+    const int code =
+        fq_ppl_run(bench->reference, &hooks, fq_bench_arm_progress, bench, &cell->series, &perplexity, err);
     fq_watch_end(watch, &seen);
     FQ_TRY(code);
     fq_ppl_times(bench->reference, &hook_ns, &eval_ns);
@@ -132,8 +137,34 @@ static int watched_run(struct fq_bench *bench, struct fq_agent *agent, struct fq
     return fq_observe_watch(cell, &seen, err);
 }
 
-static int run(struct fq_bench *bench, const struct fq_planned *p, struct fq_agent *agent, struct fq_cell *cell,
-               struct fq_error *err) {
+/* ---- codecs that learn ---- */
+
+struct lessons {
+    struct fq_ppl_training *of[FQ_POLICY_CODES];
+};
+
+static void put(void *arg, size_t code, enum fq_tensor tensor, size_t layer, size_t head) {
+    const struct lessons *l = arg;
+    fq_ppl_training_put(l->of[code], tensor == FQ_KEY ? FQ_HOOK_KEY : FQ_HOOK_VALUE, layer, head);
+}
+
+static int teach(struct fq_bench *bench, struct fq_agent *agent, struct fq_centre *centre, struct lessons *l,
+                 struct fq_cell *cell, struct fq_error *err) {
+    const struct fq_policy_plan *plan = fq_agent_plan(agent);
+    for (size_t i = 0; i < plan->n_codes; i++) {
+        struct fq_codec *codec = fq_agent_codec(agent, i), *pair[2] = {NULL, NULL};
+        if (!fq_codec_learns(codec))
+            continue;
+        pair[plan->tensor[i] == FQ_KEY ? FQ_HOOK_KEY : FQ_HOOK_VALUE] = codec;
+        FQ_TRY(fq_ppl_train(bench->reference, pair, centre, &l->of[i], err));
+        FQ_TRY(fq_cell_fact(cell, "training", err, "%s", fq_codec_training(codec)));
+    }
+    fq_agent_learned(agent, put, l);
+    return 0;
+}
+
+static int run(struct fq_bench *bench, const struct fq_planned *p, struct fq_agent *agent, struct fq_centre *centre,
+               struct fq_cell *cell, struct fq_error *err) {
     const struct fq_policy_plan *plan = fq_agent_plan(agent);
     FQ_TRY(conditions(agent, plan, cell, err));
     FQ_TRY(fq_bench_model_facts(bench, &bench->plan->sweep->models[p->source], cell, err));
@@ -142,7 +173,14 @@ static int run(struct fq_bench *bench, const struct fq_planned *p, struct fq_age
         FQ_TRY(fq_bench_probe_codec(fq_agent_codec(agent, i), plan->dim, cell, err));
         FQ_TRY(fq_bench_witness_begin(bench, p, fq_agent_codec(agent, i), err));
     }
-    FQ_TRY(watched_run(bench, agent, cell, err));
+    struct lessons lessons = {{NULL}};
+    int code = teach(bench, agent, centre, &lessons, cell, err);
+    if (code == 0)
+        code = watched_run(bench, agent, cell, err);
+    fq_agent_learned(agent, NULL, NULL);
+    for (size_t i = 0; i < plan->n_codes; i++)
+        fq_ppl_training_close(lessons.of[i]);
+    FQ_TRY(code);
     for (size_t i = 0; i < plan->n_codes; i++)
         FQ_TRY(fq_bench_witness_end(fq_agent_codec(agent, i), cell, err));
     FQ_TRY(byte_facts(bench, p, agent, cell, err));
@@ -163,7 +201,7 @@ int fq_bench_policy(struct fq_bench *bench, const struct fq_planned *p, struct f
     struct fq_agent *agent = NULL;
     FQ_TRY(fq_ppl_centre(bench->reference, config.policy->centre, &config.centre, err));
     FQ_TRY(fq_agent_open(&config, &agent, err));
-    int code = run(bench, p, agent, cell, err);
+    int code = run(bench, p, agent, config.centre, cell, err);
     if (code == 0 && config.centre) {
         char source[256];
         fq_ppl_centre_source(bench->reference, config.policy->centre, source, sizeof source);

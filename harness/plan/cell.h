@@ -15,6 +15,9 @@
 /* Room for the canonical text of a cache policy, which names several methods. */
 enum { FQ_CELL_KEY = 3072, FQ_CELL_PARAMETERS = 1536 };
 
+/* The role of a cell that is a yardstick: nothing is compared with it, so the audit leaves it out. */
+#define FQ_ROLE_NOISE_FLOOR "noise floor"
+
 struct fq_fact {
     char name[40];
     char text[256]; /* numbers are printed with %.17g */

@@ -108,6 +108,10 @@ int fq_cost_estimate(struct fq_plan *plan, struct fq_error *err) {
     for (size_t i = 0; code == 0 && i < plan->n_cells; i++) {
         struct fq_planned *p = &plan->cells[i];
         const bool model = strcmp(p->cell.kind, "model") == 0, speed = strcmp(p->cell.kind, "speed") == 0;
+        if (p->noise_floor) { /* opened twice, and with fewer threads */
+            p->cost_ns = 2.0 * model_pass_ns(&plan->models[p->source], &s->models[p->source]);
+            continue;
+        }
         if (p->policy) { /* scores and outputs once more, beside the model's own */
             p->cost_ns = 2.0 * model_pass_ns(&plan->models[p->source], &s->models[p->source]);
             continue;

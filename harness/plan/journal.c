@@ -81,8 +81,13 @@ static bool is_cell_file(const char *name) {
     return strlen(name) == 19 && strspn(name, "0123456789abcdef") == 16 && strcmp(name + 16, ".h5") == 0;
 }
 
+static bool is_part_file(const char *name) {
+    return strlen(name) == 24 && strspn(name, "0123456789abcdef") == 16 && strcmp(name + 16, ".windows") == 0;
+}
+
 static bool is_ours(const char *name) {
-    return is_cell_file(name) || strncmp(name, sweep_file, strlen(sweep_file)) == 0 || strstr(name, ".h5.tmp.");
+    return is_cell_file(name) || is_part_file(name) || strncmp(name, sweep_file, strlen(sweep_file)) == 0 ||
+           strstr(name, ".h5.tmp.");
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b) {
@@ -138,6 +143,13 @@ int fq_journal_read(const char *dir, struct fq_cell **cells, size_t *n, struct f
     *cells = all.cells;
     *n = all.n_cells;
     return 0;
+}
+
+void fq_journal_forget_parts(const char *dir, const char *id) {
+    char path[4096];
+    const int n = snprintf(path, sizeof path, "%s/%s.windows", dir, id);
+    if (n > 0 && (size_t)n < sizeof path)
+        (void)unlink(path); /* one that stays is removed with the journal */
 }
 
 int fq_journal_remove(const char *dir, struct fq_error *err) {

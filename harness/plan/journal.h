@@ -18,6 +18,9 @@ int fq_journal_begin(const char *dir, const char *sweep_sha256, struct fq_error 
 /* The hash that an existing journal belongs to; "" when the run died before it was written. */
 int fq_journal_sweep(const char *dir, char sha256[FQ_SHA256_HEX], struct fq_error *err);
 
+/* Removes the finished windows of a cell (ID.windows), if there are some. */
+void fq_journal_forget_parts(const char *dir, const char *id);
+
 /* Removes what the journal wrote, and the directory. */
 int fq_journal_remove(const char *dir, struct fq_error *err);
 

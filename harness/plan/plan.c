@@ -153,7 +153,10 @@ static int place_codec(const struct fq_plan *plan, struct fq_planned *p, uint64_
 
 /* ---- the three kinds ---- */
 
-enum { CODEC_METRICS = FQ_METRIC_DISTORTION | FQ_METRIC_INNER_PRODUCT | FQ_METRIC_ATTENTION | FQ_METRIC_BYTES };
+enum {
+    CODEC_METRICS =
+        FQ_METRIC_DISTORTION | FQ_METRIC_INNER_PRODUCT | FQ_METRIC_ATTENTION | FQ_METRIC_BYTES | FQ_METRIC_NEEDLE
+};
 
 /* What a codec cell was asked for and cannot give. */
 static int note_missing(struct fq_plan *plan, const struct fq_planned *p, struct fq_error *err) {
@@ -170,6 +173,9 @@ static int note_missing(struct fq_plan *plan, const struct fq_planned *p, struct
     if (missing & FQ_METRIC_INNER_PRODUCT)
         FQ_TRY(
             note(plan, err, "inner_product on the %s of %s: not planned, it needs keys and queries", tensor, d->name));
+    if (missing & FQ_METRIC_NEEDLE)
+        FQ_TRY(note(plan, err, "needle on the %s of %s: not planned, it needs keys or vectors without a centre", tensor,
+                    d->name));
     if (missing & FQ_METRIC_DISTORTION)
         FQ_TRY(note(plan, err, "distortion of %s: not planned, the method decodes nothing", at->method->name));
     return 0;
@@ -193,7 +199,7 @@ static int check_centres(const struct fq_plan *plan, struct fq_error *err) {
         const struct fq_sweep_instance *at = &s->instances[i];
         bool any = at->centre == FQ_CENTRE_NONE;
         for (size_t k = 0; k < plan->n_cells && !any; k++)
-            any = plan->cells[k].instance == i;
+            any = plan->cells[k].instance == i && strcmp(plan->cells[k].cell.method, at->method->name) == 0;
         if (any)
             continue;
         char start[48];
@@ -318,7 +324,9 @@ static int add_model_cells(struct fq_plan *plan, size_t model, struct fq_random 
     for (size_t i = 0; code == 0 && i < n; i++)
         code = add_model_instance(plan, model, index[i], err);
     free(index);
-    return code == 0 ? fq_plan_policies(plan, model, order, err) : code;
+    if (code == 0)
+        code = fq_plan_policies(plan, model, order, err);
+    return code == 0 ? fq_plan_floor(plan, model, err) : code;
 }
 
 static int add_speed_block(struct fq_plan *plan, size_t data, size_t process, size_t block, size_t *index,
@@ -369,7 +377,7 @@ static int add_speed_cells(struct fq_plan *plan, struct fq_random *order, struct
 unsigned fq_plan_metrics(const struct fq_plan *plan, const struct fq_planned *cell) {
     const struct fq_sweep *s = plan->sweep;
     if (strcmp(cell->cell.kind, "model") == 0)
-        return FQ_METRIC_PERPLEXITY;
+        return FQ_METRIC_PERPLEXITY | (cell->policy ? 0U : s->metrics & FQ_METRIC_GENERATION);
     const unsigned wanted = s->instances[cell->instance].metrics;
     if (strcmp(cell->cell.kind, "speed") == 0)
         return FQ_METRIC_SPEED;
@@ -380,6 +388,8 @@ unsigned fq_plan_metrics(const struct fq_plan *plan, const struct fq_planned *ce
         metrics &= ~(unsigned)FQ_METRIC_ATTENTION;
     if (kv && (cell->tensor == FQ_VALUE || !info->has_query)) /* queries meet keys, never values */
         metrics &= ~(unsigned)FQ_METRIC_INNER_PRODUCT;
+    if ((kv && cell->tensor == FQ_VALUE) || s->instances[cell->instance].centre != FQ_CENTRE_NONE)
+        metrics &= ~(unsigned)FQ_METRIC_NEEDLE;
     if (!s->instances[cell->instance].method->kernels[FQ_REF]->decode) {
         metrics &= ~(unsigned)FQ_METRIC_DISTORTION;
         if (cell->tensor == FQ_VALUE) /* a sum of values is a sum of what was decoded */

@@ -16,7 +16,8 @@
 struct fq_planned {
     struct fq_cell cell;                  /* identity; no facts, no series */
     size_t source;                        /* index into sweep.data (codec, speed) or sweep.models (model) */
-    size_t instance;                      /* index into sweep.instances; none with a policy */
+    size_t instance;                      /* index into sweep.instances; none with a policy or as noise floor */
+    bool noise_floor;                     /* model cells: full precision against itself */
     const struct fq_sweep_policy *policy; /* model cells of a cache policy; else NULL */
     char touches[8];                      /* with a policy: "key", "value", "kv" */
     enum fq_tensor tensor;                /* codec, speed */

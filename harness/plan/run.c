@@ -102,6 +102,31 @@ static int find_finished(struct run *r, struct fq_error *err) {
 
 /* ---- running ---- */
 
+/* Where a cell that takes long has got to. */
+struct cell_progress {
+    struct fq_progress *line;
+    double cost_ns, given_ns;
+    char detail[224];
+};
+
+static void step_cell(void *arg, double part, const char *what) {
+    struct cell_progress *c = arg;
+    char detail[320];
+    const double now_ns = part * c->cost_ns;
+    snprintf(detail, sizeof detail, "%s, %s", what, c->detail);
+    fq_progress_step(c->line, now_ns > c->given_ns ? now_ns - c->given_ns : 0.0, detail);
+    c->given_ns = now_ns > c->given_ns ? now_ns : c->given_ns;
+}
+
+/* What our side of a model cell cost, against the model's own. */
+static void note_share(const struct fq_cell *cell) {
+    const char *hook = fq_cell_fact_text(cell, "hook_ns"), *eval = fq_cell_fact_text(cell, "eval_ns");
+    const double hook_s = hook ? strtod(hook, NULL) * 1e-9 : 0.0, eval_s = eval ? strtod(eval, NULL) * 1e-9 : 0.0;
+    if (cell->ok && hook_s > 0.0 && eval_s > hook_s)
+        fq_note("%s on %s: the callback took %.1f %% of llama.cpp's own time (%.2f s of %.2f s)", cell->label,
+                cell->data, 100.0 * hook_s / (eval_s - hook_s), hook_s, eval_s - hook_s);
+}
+
 /* Runs the cells that `wanted` picks and that are not done; each goes into the journal before the next begins. */
 static int run_cells(struct run *r, const char *what, bool (*wanted)(const struct run *, size_t),
                      struct fq_error *err) {
@@ -122,18 +147,23 @@ static int run_cells(struct run *r, const char *what, bool (*wanted)(const struc
     for (size_t i = 0; code == 0 && i < r->plan->n_cells; i++) {
         const struct fq_planned *p = &r->plan->cells[i];
         struct fq_cell cell;
-        char detail[224];
+        struct cell_progress at = {.line = &progress, .cost_ns = p->cost_ns};
         if (!wanted(r, i))
             continue;
-        snprintf(detail, sizeof detail, "%.95s on %.120s", p->cell.label, p->cell.data);
-        fq_progress_step(&progress, 0, detail);
+        snprintf(at.detail, sizeof at.detail, "%.95s on %.120s", p->cell.label, p->cell.data);
+        fq_progress_step(&progress, 0, at.detail);
+        fq_bench_watch(bench, step_cell, &at);
+        fq_bench_keep(bench, r->journal);
         fq_bench_run(bench, p, &cell);
+        note_share(&cell);
         code = fq_journal_put(r->journal, &cell, r->plan->n_cells, err);
+        if (code == 0) /* it is whole now, so its parts are wanted no more */
+            fq_journal_forget_parts(r->journal, cell.id);
         if (!cell.ok)
             fq_warn("%s on %s, seed %llu: %s", cell.label, cell.data, (unsigned long long)cell.seed, cell.reason);
         fq_cell_free(&cell);
         r->done[i] = code == 0;
-        fq_progress_step(&progress, p->cost_ns, detail);
+        fq_progress_step(&progress, p->cost_ns - at.given_ns, at.detail);
     }
     fq_progress_end(&progress);
     fq_bench_close(bench);

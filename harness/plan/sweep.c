@@ -167,8 +167,12 @@ static int check_whole(struct fq_tree *tree, const struct fq_sweep *s, struct fq
     if (s->n_policies > 0 && !(s->metrics & FQ_METRIC_PERPLEXITY))
         return fq_tree_fail(tree, metrics, err,
                             "policies are measured by what they do to a model: add perplexity to the metrics");
-    if ((s->metrics & ~(unsigned)FQ_METRIC_PERPLEXITY) && s->n_data == 0)
-        return fq_tree_fail(tree, metrics, err, "metrics: everything but perplexity needs an entry under data");
+    if ((s->metrics & FQ_METRIC_GENERATION) && !(s->metrics & FQ_METRIC_PERPLEXITY))
+        return fq_tree_fail(tree, metrics, err,
+                            "metrics: generation is read beside what a cache does to given text; add perplexity");
+    if ((s->metrics & ~(unsigned)(FQ_METRIC_PERPLEXITY | FQ_METRIC_GENERATION)) && s->n_data == 0)
+        return fq_tree_fail(tree, metrics, err,
+                            "metrics: everything but perplexity and generation needs an entry under data");
     return 0;
 }
 

@@ -1,19 +1,7 @@
 /* A sweep: the YAML file as the experiment that it describes, every list multiplied out, every value checked.
  *
- * Nothing that is not in the file is chosen silently: what has a default is listed here and in docs/formats.md, and the
- * value used is a fact of every cell. Keys of the file:
- *
- *   name            text, required
- *   contract        name of a contract, required
- *   threads         threads of timed regions (default 1); workers: threads of cells that are not timed (default:
- * threads) isa             ref | avx2 | avx512: cap (default: the best that the machine has) seeds           list,
- * required: rotation and sketch streams; a method that draws nothing uses the first only repetitions     {processes,
- * blocks}: of speed cells (default 1 and 1) queries         query vectors per matrix for inner_product and attention
- * (default 64) speed_vectors   vectors in one timed repetition (default 2048) order_seed      seed of the stored order
- * (default 1) data            list: {kv, tensors, layers, tokens} {generate, vectors, dim, seed} {vectors} {embeddings,
- * vectors} models          list: {model, corpus, context, chunks, tensors, seeds} metrics         list of distortion
- * inner_product attention perplexity speed bytes, required methods         list: {name, PARAMETER: value or list, ...,
- * rate_class, centre, metrics, threads, seeds} */
+ * Nothing that is not in the file is chosen silently: what has a default is listed in docs/formats.md, and the value
+ * used is a fact of every cell. */
 #ifndef FQ_PLAN_SWEEP_H
 #define FQ_PLAN_SWEEP_H
 
@@ -34,9 +22,12 @@ enum fq_sweep_metric {
     FQ_METRIC_ATTENTION = 4,
     FQ_METRIC_PERPLEXITY = 8,
     FQ_METRIC_SPEED = 16,
-    FQ_METRIC_BYTES = 32
+    FQ_METRIC_BYTES = 32,
+    FQ_METRIC_NEEDLE = 64,
+    FQ_METRIC_GENERATION = 128
 };
-extern const char *const fq_sweep_metric_names[6]; /* in the order of the bits */
+enum { FQ_SWEEP_METRICS = 8 };
+extern const char *const fq_sweep_metric_names[FQ_SWEEP_METRICS]; /* in the order of the bits */
 
 enum fq_sweep_source { FQ_SOURCE_KV, FQ_SOURCE_GENERATE, FQ_SOURCE_FILE, FQ_SOURCE_EMBEDDINGS };
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const fq_sweep_metric_names[6] = {"distortion", "inner_product", "attention",
-                                              "perplexity", "speed",         "bytes"};
+const char *const fq_sweep_metric_names[FQ_SWEEP_METRICS] = {"distortion", "inner_product", "attention", "perplexity",
+                                                             "speed",      "bytes",         "needle",    "generation"};
 
 static int need_list(struct fq_tree *tree, const yaml_node_t *list, const char *what, struct fq_error *err) {
     if (fq_tree_count(list) == 0)
@@ -25,13 +25,13 @@ int fq_sweep_read_metrics(struct fq_tree *tree, const yaml_node_t *list, unsigne
         const char *word = NULL;
         size_t k = 0;
         FQ_TRY(fq_tree_word(tree, item, "metrics", &word, err));
-        while (k < 6 && strcmp(word, fq_sweep_metric_names[k]) != 0)
+        while (k < FQ_SWEEP_METRICS && strcmp(word, fq_sweep_metric_names[k]) != 0)
             k++;
-        if (k == 6) {
-            const char *near = fq_nearest(word, fq_sweep_metric_names, 6);
+        if (k == FQ_SWEEP_METRICS) {
+            const char *near = fq_nearest(word, fq_sweep_metric_names, FQ_SWEEP_METRICS);
             return fq_tree_fail(tree, item, err,
                                 "unknown metric '%s'%s%s%s (metrics: distortion, inner_product, attention, perplexity, "
-                                "speed, bytes)",
+                                "speed, bytes, needle, generation)",
                                 word, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
         }
         *out |= 1U << k;

@@ -152,17 +152,24 @@ static int export_rate(const struct fq_estimates *e, const char *kind, const cha
     return code;
 }
 
-/* Mean signed error over ten bins of the true alignment: a panel per scope and rate class that has at least two rows.
- */
-static int export_bias(const struct fq_estimates *e, struct curves *all, FILE *f, size_t *panels,
-                       struct fq_error *err) {
+/* A metric that was measured in bins of something: both are metrics of their own, numbered from 0. */
+struct binned {
+    const char *kind, *value, *along, *column;
+    int bins;
+};
+
+/* Values over bins: a panel per scope and rate class that has at least two rows. */
+static int export_bins(const struct fq_estimates *e, const struct binned *b, struct curves *all, FILE *f,
+                       size_t *panels, struct fq_error *err) {
     struct fq_scope *scopes;
     size_t n_scopes, panel = 0;
-    FQ_TRY(fq_scopes(e, "codec", &scopes, &n_scopes, err));
-    fputs(CURVE_COLUMNS ",label,rho,value,low,high\n", f);
+    char first_bin[40];
+    snprintf(first_bin, sizeof first_bin, "%s0", b->value);
+    FQ_TRY(fq_scopes(e, b->kind, &scopes, &n_scopes, err));
+    fprintf(f, CURVE_COLUMNS ",label,%s,value,low,high\n", b->column);
     int code = FQ_OK;
     for (size_t s = 0; s < n_scopes && code == FQ_OK; s++) {
-        const char *metrics[] = {"ip_bias_bin5", NULL};
+        const char *metrics[] = {first_bin, NULL};
         struct fq_subject *subjects;
         size_t n;
         code = fq_subjects(e, &scopes[s], metrics, &subjects, &n, err);
@@ -182,12 +189,12 @@ static int export_bias(const struct fq_estimates *e, struct curves *all, FILE *f
                 for (size_t i = first; i < end; i++) {
                     if (subjects[i].unequal || curve_of(all, subjects[i].first) != k)
                         continue;
-                    for (int bin = 0; bin < 10; bin++) {
-                        char bias[32], truth[32];
-                        snprintf(bias, sizeof bias, "ip_bias_bin%d", bin);
-                        snprintf(truth, sizeof truth, "ip_true_bin%d", bin);
-                        const struct fq_estimate *y = fq_estimate_of(e, &scopes[s], &subjects[i], bias);
-                        const struct fq_estimate *x = fq_estimate_of(e, &scopes[s], &subjects[i], truth);
+                    for (int bin = 0; bin < b->bins; bin++) {
+                        char value[40], along[40];
+                        snprintf(value, sizeof value, "%s%d", b->value, bin);
+                        snprintf(along, sizeof along, "%s%d", b->along, bin);
+                        const struct fq_estimate *y = fq_estimate_of(e, &scopes[s], &subjects[i], value);
+                        const struct fq_estimate *x = fq_estimate_of(e, &scopes[s], &subjects[i], along);
                         if (!drawable(y) || x == NULL || !isfinite(x->value))
                             continue;
                         put_curve(f, panel, name, all, k);
@@ -281,6 +288,10 @@ static const struct {
      "Perplexity of the model when its cache holds what the method decodes. Dashed: the same model and text at full "
      "precision. Bars: 95 % intervals of the paired difference to full precision; intervals of the perplexity itself, "
      "which say how much texts differ, are in the table."},
+    {"kl_position", "KL by position in the context",
+     "KL of the next token's distribution to full precision, by eighths of the scored positions. One panel per model, "
+     "tensor and rate class. Bars: 95 % intervals by resampling windows of text; one that leaves the frame is wider "
+     "than it."},
     {"stage_times", "Time by stage, with its floor",
      "Median time per vector (per query for prepare, per pair for score). Bars on top: 95 % intervals. Black: the time "
      "that the bytes moved take at the read bandwidth measured in the same process. A stage that could not be measured "
@@ -297,7 +308,9 @@ static int export_one(const struct fq_estimates *e, struct curves *all, const ch
     if (strcmp(name, "rate_ip") == 0)
         return export_rate(e, "codec", "ip_rmse_sqrtd_rho0", false, all, f, panels, err);
     if (strcmp(name, "bias") == 0)
-        return export_bias(e, all, f, panels, err);
+        return export_bins(e, &(struct binned){"codec", "ip_bias_bin", "ip_true_bin", "rho", 10}, all, f, panels, err);
+    if (strcmp(name, "kl_position") == 0)
+        return export_bins(e, &(struct binned){"model", "kl_bin", "position_bin", "position", 8}, all, f, panels, err);
     if (strcmp(name, "rate_perplexity") == 0)
         return export_rate(e, "model", "perplexity", true, all, f, panels, err);
     return export_stages(e, f, panels, err);

@@ -148,6 +148,7 @@ int fq_put_page(FILE *f, const struct fq_page *page, struct fq_error *err) {
     if (has_tables(page, FQ_SECTION_MODEL)) {
         fputs("<h2 id=\"model\">The model</h2>\n", f);
         FQ_TRY(put_figure(f, page, "rate_perplexity", err));
+        FQ_TRY(put_figure(f, page, "kl_position", err));
         put_tables(f, page, FQ_SECTION_MODEL);
     }
     if (has_tables(page, FQ_SECTION_SPEED)) {

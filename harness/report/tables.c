@@ -39,6 +39,7 @@ static const struct fq_metric_head model_heads[] = {
     {"kl.q99", "KL p99", "nats"},
     {"kl.q999", "KL p99.9", "nats"},
     {"top1_agreement", "top-1 agreement", ""},
+    {"generation_agreement", "generation agrees for", "tokens"},
     {NULL, NULL, NULL},
 };
 
@@ -139,6 +140,8 @@ void fq_cell_flags(struct fq_table_cell *cell, const struct fq_estimate *e) {
         fq_cell_note(cell, "few units");
     if (fq_has_flag(e->flags, "single-unit"))
         fq_cell_note(cell, "one unit");
+    if (fq_has_flag(e->flags, "beyond-sample"))
+        fq_cell_note(cell, "too few samples for this quantile");
     if (fq_has_flag(e->flags, "sample-maximum"))
         fq_cell_note(cell, "maximum of the sample");
 }

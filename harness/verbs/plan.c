@@ -142,6 +142,32 @@ static void print_methods(const struct fq_plan *plan, const struct widths *w) {
     }
 }
 
+/* What each policy holds at the end of a window, full-precision part and codes apart. */
+static int print_policies(const struct fq_plan *plan, const struct widths *w, struct fq_error *err) {
+    const struct fq_sweep *s = plan->sweep;
+    if (s->n_policies > 0)
+        printf("\n%-*s %-*s %8s %12s %12s %12s  %s\n", w->method, "policy", w->data, "data", "bits", "codes",
+               "full (fp16)", "shared", "parameters");
+    for (size_t m = 0; m < s->n_models; m++)
+        for (size_t i = 0; i < s->n_policies; i++) {
+            const struct fq_sweep_policy *at = &s->policies[i];
+            struct fq_policy_plan layers;
+            struct fq_policy_bytes b;
+            char codes[32], full[32], shared[32];
+            if (at->replicate > 0)
+                continue;
+            FQ_TRY(fq_policy_plan_open(&at->policy, plan->models[m].layers, plan->models[m].dim, &layers, err));
+            fq_policy_count(&layers, s->models[m].context, plan->models[m].kv_heads, &b);
+            fq_policy_plan_close(&layers);
+            print_bytes((double)b.code_bytes, codes, sizeof codes);
+            print_bytes((double)b.full_bytes, full, sizeof full);
+            print_bytes((double)b.shared_bytes, shared, sizeof shared);
+            printf("%-*s %-*s %8.3f %12s %12s %12s  %s\n", w->method, at->label, w->data, s->models[m].name,
+                   b.rate_bits, codes, full, shared, at->parameters);
+        }
+    return 0;
+}
+
 static void print_cells(const struct fq_plan *plan, const struct widths *w, bool all) {
     const size_t n = all || plan->n_cells <= FIRST_CELLS ? plan->n_cells : FIRST_CELLS;
     printf("\nOrder (seed %llu):\n%5s  %-16s  %-6s %-*s %-7s %-*s %5s %4s %5s %8s %12s\n",
@@ -186,8 +212,11 @@ int fq_verb_plan(int argc, char **argv, struct fq_error *err) {
             print_groups(&plan, &w);
             for (size_t i = 0; i < plan.n_notes; i++)
                 printf("%s\n", plan.notes[i]);
-            print_methods(&plan, &w);
-            print_cells(&plan, &w, o.all_cells);
+            if (sweep.n_instances > 0)
+                print_methods(&plan, &w);
+            code = print_policies(&plan, &w, err);
+            if (code == 0)
+                print_cells(&plan, &w, o.all_cells);
         }
         fq_plan_free(&plan);
     }

@@ -109,6 +109,35 @@ static void identity_has_no_error(void **state) {
     fq_dataset_close(set);
 }
 
+/* The query's length gives the needle half of the weight at full precision; keys at nine tenths give it less, and
+ * change no order. */
+static void needles_among_vectors(void **state) {
+    (void)state;
+    struct fq_series_list exact = {0}, shortened = {0};
+    struct fq_dataset *set = sphere(1100, 24); /* two windows of 512, and one of 76 */
+    measure(&fake_store, set, FQ_KEY, FQ_MEASURE_NEEDLE, &exact);
+    measure(&fake_scaled, set, FQ_KEY, FQ_MEASURE_NEEDLE, &shortened);
+    const struct fq_series *full = find(&exact, "needle_full", "vectors");
+    assert_int_equal(full->n, 3 * 15);
+    const double found = mean(&exact, "needle_full", "vectors");
+    assert_true(found > 0.5);
+    assert_int_equal(find(&exact, "needle_mass", "vectors")->n, (size_t)(found * (double)full->n + 0.5));
+    near(mean(&exact, "needle_mass", "vectors"), 0.5, 1e-4);
+    near(mean(&exact, "needle_recall", "vectors"), 1.0, 0.0);
+    near(mean(&exact, "needle_rank", "vectors"), 1.0, 0.0);
+    for (int depth = 0; depth < 5; depth++) {
+        char name[40];
+        snprintf(name, sizeof name, "needle_mass_depth%d", depth);
+        near(mean(&exact, name, "vectors"), 0.5, 1e-4);
+    }
+    near(mean(&shortened, "needle_recall", "vectors"), 1.0, 0.0);
+    assert_true(mean(&shortened, "needle_mass", "vectors") < 0.48);
+    assert_true(mean(&shortened, "needle_mass_context2", "vectors") < 0.48);
+    fq_series_list_free(&exact);
+    fq_series_list_free(&shortened);
+    fq_dataset_close(set);
+}
+
 static void methods_pair_sample_by_sample(void **state) {
     (void)state;
     struct fq_series_list a = {0}, b = {0};
@@ -278,6 +307,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shortened_vectors),
         cmocka_unit_test(identity_has_no_error),
+        cmocka_unit_test(needles_among_vectors),
         cmocka_unit_test(methods_pair_sample_by_sample),
         cmocka_unit_test(shortened_keys),
         cmocka_unit_test(shortened_values),

@@ -40,6 +40,40 @@ static void load(const char *rest, struct fq_sweep *s) {
         fail_msg("%s", err.text);
 }
 
+/* One per model, behind its other cells; its row stands where the others of that model stand. */
+static void models_have_a_noise_floor(void **state) {
+    struct fq_model_info info;
+    struct fq_sweep s;
+    struct fq_plan plan;
+    struct fq_error err = {0};
+    (void)state;
+    if (!fq_model_available() || fq_model_peek("smollm2-135m", &info, &err) != 0)
+        skip();
+    char text[1024];
+    const char *path = fixture_path("n.yaml");
+    const int n = snprintf(text, sizeof text,
+                           "name: floor\ncontract: matched-cpu\nseeds: [1]\nmetrics: [perplexity]\nmodels:\n"
+                           "  - {model: smollm2-135m, corpus: jargon, context: 64, chunks: 2, tensors: [key]}\n"
+                           "methods:\n  - {name: fp16}\n");
+    fixture_write(path, text, (size_t)n);
+    if (fq_sweep_load(path, NULL, &s, &err) != 0 || fq_plan_make(&s, false, &plan, &err) != 0)
+        fail_msg("%s", err.text);
+    size_t floors = 0;
+    for (size_t i = 0; i < plan.n_cells; i++)
+        if (plan.cells[i].noise_floor) {
+            const struct fq_cell *c = &plan.cells[i].cell;
+            floors++;
+            assert_int_equal(i, plan.n_cells - 1);
+            assert_string_equal(c->label, "noise floor");
+            assert_string_equal(c->role, FQ_ROLE_NOISE_FLOOR);
+            assert_string_equal(c->data, "smollm2-135m/jargon@64");
+            assert_string_equal(plan.cells[i].touches, "key");
+        }
+    assert_int_equal(floors, 1);
+    fq_plan_free(&plan);
+    fq_sweep_free(&s);
+}
+
 /* Results are pooled by name: two contexts of one model must not share it. */
 static void contexts_have_names(void **state) {
     struct fq_sweep s;
@@ -395,6 +429,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_multiply_and_defaults_fill),
         cmocka_unit_test(contexts_have_names),
+        cmocka_unit_test(models_have_a_noise_floor),
         cmocka_unit_test(an_instance_listed_twice_is_its_own_twin),
         cmocka_unit_test(overrides_make_another_sweep),
         cmocka_unit_test(refusals_name_the_line),
