@@ -312,8 +312,11 @@ int fq_manifest_resolve(const char *name_or_path, const char *kind, char *path, 
     } else {
         char names[384];
         list_names(entries, n, kind, names, sizeof names);
-        code = fq_fail(err, FQ_USAGE, "unknown %s '%s': there is no such file, and the manifest knows only: %s",
-                       kind_in_words(kind), name_or_path, names[0] != '\0' ? names : "none of this kind");
+        code = fq_fail(err, FQ_USAGE, "unknown %s '%s': there is no such file, and the manifest knows only: %s%s",
+                       kind_in_words(kind), name_or_path, names[0] != '\0' ? names : "none of this kind",
+                       strcmp(kind, "model") == 0 ? " (scripts/setup.sh NAME fetches one, and any GGUF file can be "
+                                                    "named by its path)"
+                                                  : "");
     }
     free(entries);
     return code;

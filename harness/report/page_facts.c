@@ -81,6 +81,29 @@ int fq_put_methods(FILE *f, const struct fq_page *page, struct fq_error *err) {
     return put_instances(f, e, err);
 }
 
+/* Hybrid models: the numbers are those of the layers that have a cache. Said once for each data item. */
+static void put_layers_left_out(FILE *f, const struct fq_results *results) {
+    const char *last = "";
+    for (size_t c = 0; c < results->n_cells; c++) {
+        const struct fq_cell *cell = &results->cells[c];
+        const char *n = fq_cell_fact_text(cell, "layers_without_cache");
+        if (n == NULL || strcmp(n, "0") == 0 || strcmp(cell->data, last) == 0)
+            continue;
+        bool said = false;
+        for (size_t k = 0; k < c && !said; k++)
+            said = strcmp(results->cells[k].data, cell->data) == 0 &&
+                   fq_cell_fact_text(&results->cells[k], "layers_without_cache") != NULL;
+        last = cell->data;
+        if (said)
+            continue;
+        fputs("<p>", f);
+        fq_put_html(f, cell->data);
+        fputs(": ", f);
+        fq_put_html(f, n);
+        fputs(" layers of this model have no KV cache and are left out.</p>\n", f);
+    }
+}
+
 /* Facts as two columns; where several results files differ, each value once with the file it is from. */
 int fq_put_conditions(FILE *f, const struct fq_page *page, struct fq_error *err) {
     (void)err;
@@ -95,6 +118,7 @@ int fq_put_conditions(FILE *f, const struct fq_page *page, struct fq_error *err)
         fq_put_html(f, in->results[r].sweep_name);
         fprintf(f, "\u201d, %zu of %zu planned cells%s.</p>\n", in->results[r].n_cells, in->results[r].planned,
                 in->results[r].n_cells < in->results[r].planned ? " (the run is partial)" : "");
+        put_layers_left_out(f, &in->results[r]);
         fputs("<div class=\"scroll\"><table class=\"facts\"><tbody>\n", f);
         for (size_t i = 0; i < in->results[r].n_machine; i++) {
             fputs("<tr><td>", f);

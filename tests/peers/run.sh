@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # Compares our methods with the code of others: same inputs, same codes or the same distortion. Nothing of theirs is in this tree or linked into
-# fairquant; what is not installed is skipped with its reason. Usage: tests/peers/run.sh BUILD [ggml|faiss|rabitq|turboquant|kivi ...]
+# fairquant; what is not installed is skipped with its reason. Usage: tests/peers/run.sh BUILD [ggml|faiss|rabitq|turboquant|kivi|llama ...]
 #
 # Where peers are looked for (FQ_PEERS, default ~/.cache/fairquant-peers; tests/peers/setup.sh fills it):
 #   venv/                              python3 with numpy and faiss-cpu==1.15.1; torch (CPU) for kivi and turboquant here or in torch-python
 #   RaBitQ-Library/                    VectorDB-NTU/RaBitQ-Library, commit 7c2d0d7
 #   rabitq-turboquant-comparison/      VectorDB-NTU/rabitq-turboquant-comparison, commit bd31296
 #   KIVI/                              jy-yuan/KIVI, commit 876b4d2
+#   llama.cpp/bin/llama-perplexity     of the source that libllama is built from; and any of the models of scripts/setup.sh models
 # and libggml-base of the pinned llama.cpp in .deps/llama. FQ_PEER_LINES names a file for the lines of the table, one JSON object each.
 # Exit 0: nothing differs; 1: something does; 2: our own side does not build.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 build=${1:?the build folder: libfq_methods.a, libfq_base.a and methods/registry.o are in it}
 shift
-wanted=${*:-ggml faiss rabitq turboquant kivi}
+wanted=${*:-ggml faiss rabitq turboquant kivi llama}
 peers=${FQ_PEERS:-$HOME/.cache/fairquant-peers}
 python=$peers/venv/bin/python
 [ -x "$python" ] || python=python3
@@ -78,6 +79,19 @@ kivi() {
     [ -f "$source/quant/new_pack.py" ] || { skip KIVI "no checkout in $source"; return; }
     has torch "$torch_python" || { skip KIVI "no module torch in $torch_python"; return; }
     FQ_KIVI=$source FQ_KIVI_COMMIT=$(commit_of "$source") "$torch_python" tests/peers/kivi_compare.py || failed=1
+}
+
+llama() {
+    local tool=$peers/llama.cpp/bin/llama-perplexity libraries
+    [ -x "$tool" ] || { skip llama-perplexity "no $tool: tests/peers/setup.sh builds it"; return; }
+    [ -e .deps/llama/lib/libllama.so ] || { skip llama-perplexity "no .deps/llama/lib/libllama.so: scripts/setup.sh builds it"; return; }
+    libraries=$(printf 'include mk/flags.mk mk/detect.mk\nprint:\n\t@echo $(FQ_PKG_LIBS) $(FQ_BLAS_LIBS) $(FQ_LLAMA_LIBS)\n' |
+        make -s --no-print-directory -f - print)
+    # shellcheck disable=SC2086
+    ${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -O2 -ffp-contract=off -I. tests/peers/perplexity_driver.c "$build/methods/registry.o" \
+        -Wl,--start-group "$build"/libfq_{measure,data,base,methods}.a -Wl,--end-group -fopenmp -rdynamic $libraries -ldl -lm -lpthread \
+        -o "$build/peers/perplexity_driver" || { failed=1; return; }
+    FQ_LLAMA_PERPLEXITY=$tool FQ_PERPLEXITY_DRIVER=$build/peers/perplexity_driver "$python" tests/peers/llama_compare.py || failed=1
 }
 
 ours fq_peer tests/peers/fq_peer.c || exit 2
