@@ -40,7 +40,7 @@ do for [p = 1:panels] {
     set size 1.0 / columns_of(panels), panel_in / height_in
     set origin ((p - 1) % columns_of(panels)) / (1.0 * columns_of(panels)), \
         1 - (int((p - 1) / columns_of(panels)) + 1) * panel_in / height_in
-    set title panel_name(p) noenhanced
+    set title panel_title(p) noenhanced
     set lmargin 11
     set rmargin 2
     plot for [s = 1:series] data using (is(p, s) ? column("rho") + apart(s) : NaN):(column("value")):\

@@ -43,7 +43,7 @@ unset key
 do for [p = 1:panels] {
     set size 1.0 / columns_of(panels), panel_in / height_in
     set origin ((p - 1) % columns_of(panels)) / (1.0 * columns_of(panels)), 1 - (int((p - 1) / columns_of(panels)) + 1) * panel_in / height_in
-    set title panel_name(p) noenhanced
+    set title panel_title(p) noenhanced
     set ylabel y_label
     set lmargin 9
     set rmargin 2

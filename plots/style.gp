@@ -32,6 +32,9 @@ see_series(i, name, p, m, v) = i <= series ? 0 : (series = i, series_names = ser
     series_points = series_points . sprintf(" %d", p), \
     series_methods = series_methods . sprintf(" %d", m), series_variants = series_variants . sprintf(" %d", v), 1)
 panel_name(i) = word(panel_names, i)
+# As a panel's title: a long name loses its middle, so that it does not run into its neighbour's.
+panel_title(i) = strlen(panel_name(i)) <= 52 ? panel_name(i) : \
+    panel_name(i)[1:28] . " … " . panel_name(i)[strlen(panel_name(i)) - 18:]
 series_name(i) = word(series_names, i)
 method_of(i) = int(word(series_methods, i))
 variant_of(i) = int(word(series_variants, i))
