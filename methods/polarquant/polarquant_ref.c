@@ -42,6 +42,8 @@ static uint8_t first_index(int bits, double x, double y) {
     double theta = atan2(y, x);
     if (theta < 0)
         theta += turn;
+    if (isnan(theta)) /* a rotation that overflowed; the block's radius is no number either, and encode refuses that */
+        return 0;
     const unsigned cell = (unsigned)(theta / turn * cells);
     return (uint8_t)(cell & ((1U << bits) - 1U)); /* a full turn by rounding is the first cell again */
 }

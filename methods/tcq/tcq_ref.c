@@ -17,7 +17,7 @@ struct work {
 
 static struct work work_of(const struct tcq *t, const struct fq_call *call) {
     float *v = call->scratch;
-    uint32_t *state = (uint32_t *)(v + 2 * t->work_dim); /* room for whole words keeps the search aligned */
+    uint32_t *state = (void *)(v + 2 * t->work_dim); /* room for whole words keeps the search aligned */
     return (struct work){.v = v, .sum = v + t->work_dim, .state = (uint16_t *)state, .search = state + t->work_dim};
 }
 
