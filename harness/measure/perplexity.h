@@ -94,6 +94,9 @@ size_t fq_ppl_resumed(const struct fq_ppl_reference *ref);
  * it. */
 int fq_ppl_noise_floor(struct fq_ppl_reference *ref, const char *tensor, fq_ppl_progress *progress, void *progress_arg,
                        struct fq_series_list *out, double *perplexity, struct fq_error *err);
+/* The same with half of all coordinates of keys and values moved up by one unit in the last place of float32. */
+int fq_ppl_last_bits(struct fq_ppl_reference *ref, const char *tensor, fq_ppl_progress *progress, void *progress_arg,
+                     struct fq_series_list *out, double *perplexity, struct fq_error *err);
 unsigned fq_ppl_floor_threads(unsigned threads); /* what it takes where the reference has these */
 size_t fq_ppl_floor_batch(size_t context);
 /* Inside hooks, and in all of the evaluation, of the last run. */

@@ -71,7 +71,8 @@ void fq_ppl_centre_source(const struct fq_ppl_reference *ref, enum fq_centre_kin
 struct arm {
     struct fq_codec *codec[2]; /* by enum fq_hook_tensor: key, value */
     struct fq_centre *centre[2];
-    float *x, *xhat; /* [context][dim]: one head's rows, before and after */
+    enum fq_centre_kind centre_kind;
+    float *x, *xhat; /* [kv_heads][context][dim]: rows of the heads of a layer, before and after */
     struct fq_ppl_training *training;
     struct fq_bytes before[2]; /* what the codecs had counted when the window began */
     struct fq_ppl_loop *loop;  /* what the codecs do to what the model gives them */
@@ -79,25 +80,51 @@ struct arm {
 
 static const char *const tensor_names[2] = {"key", "value"};
 
+/* Heads [first, first + count) of one layer in one encode: rows head by head, as if each were encoded alone. */
+static int replace_heads(struct arm *a, const struct fq_centre_job *at, enum fq_hook_tensor which, size_t count,
+                         size_t n_heads, size_t dim, float *data, struct fq_error *err) {
+    const size_t n = at->n, first = at->head;
+    for (size_t h = 0; h < count; h++)
+        for (size_t t = 0; t < n; t++)
+            memcpy(a->x + (h * n + t) * dim, data + (t * n_heads + first + h) * dim, dim * sizeof(float));
+    struct fq_centre_job job = *at;
+    job.n = n * count;
+    job.x = a->x;
+    job.xhat = a->xhat;
+    if (fq_centre_run(a->centre[which], a->codec[which], &job, err) != 0)
+        return fq_fail_in(err, "%s of layer %zu, KV head %zu, tokens %zu to %zu", tensor_names[which], at->layer, first,
+                          at->first, at->first + n - 1);
+    for (size_t h = 0; h < count; h++)
+        for (size_t t = 0; t < n; t++) {
+            float *to = data + (t * n_heads + first + h) * dim;
+            const float *from = a->xhat + (h * n + t) * dim;
+            fq_ppl_loop_add(a->loop, which, at->layer, first + h, dim, to, from);
+            memcpy(to, from, dim * sizeof(float));
+        }
+    return 0;
+}
+
+/* All heads go through a codec at once where that changes no bit of what is written: one state for all of them, no
+ * centre, whole groups. Waking the pool for each stage of each head would cost more than the work of many methods. */
+static bool at_once(const struct arm *a, enum fq_hook_tensor which, size_t n_tokens) {
+    const struct fq_codec *codec = a->codec[which];
+    return a->centre_kind == FQ_CENTRE_NONE && !fq_codec_learns(codec) &&
+           n_tokens % fq_codec_footprint(codec)->granularity == 0;
+}
+
 static int hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
                 size_t n_heads, size_t dim, float *data, struct fq_error *err) {
     struct arm *a = arg;
     if (which == FQ_HOOK_QUERY || !a->codec[which])
         return 0;
-    for (size_t head = 0; head < n_heads; head++) {
-        for (size_t t = 0; t < n_tokens; t++)
-            memcpy(a->x + t * dim, data + (t * n_heads + head) * dim, dim * sizeof(float));
+    struct fq_centre_job job = {.layer = layer, .first = first_position, .n = n_tokens};
+    struct fq_error ignored;
+    bool done = n_heads > 1 && at_once(a, which, n_tokens) &&
+                replace_heads(a, &job, which, n_heads, n_heads, dim, data, &ignored) == 0;
+    for (size_t head = 0; !done && head < n_heads; head++) { /* after a failure too: to say which head it was */
+        job.head = head;
         fq_ppl_training_put(a->training, which, layer, head);
-        const struct fq_centre_job job = {
-            .layer = layer, .head = head, .first = first_position, .n = n_tokens, .x = a->x, .xhat = a->xhat};
-        if (fq_centre_run(a->centre[which], a->codec[which], &job, err) != 0)
-            return fq_fail_in(err, "%s of layer %zu, KV head %zu, tokens %zu to %zu", tensor_names[which], layer, head,
-                              first_position, first_position + n_tokens - 1);
-        for (size_t t = 0; t < n_tokens; t++) {
-            float *to = data + (t * n_heads + head) * dim;
-            fq_ppl_loop_add(a->loop, which, layer, head, dim, to, a->xhat + t * dim);
-            memcpy(to, a->xhat + t * dim, dim * sizeof(float));
-        }
+        FQ_TRY(replace_heads(a, &job, which, 1, n_heads, dim, data, err));
     }
     fq_pool_rest(); /* the model's own threads go on */
     return 0;
@@ -203,7 +230,7 @@ int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre,
                        ref->info.model->name, why);
     FQ_TRY(centre_of(ref, centre, err));
     FQ_TRY(centre_of(ref, FQ_CENTRE_NONE, err));
-    size_t dim = ref->info.model->dim;
+    const size_t dim = ref->info.model->dim, rows = ref->info.context * ref->info.model->kv_heads;
     struct fq_bytes key_before = {0}, value_before = {0};
     if (key)
         fq_codec_bytes(key, &key_before);
@@ -211,9 +238,10 @@ int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre,
         fq_codec_bytes(value, &value_before);
     struct arm a = {.codec = {key, value},
                     .centre = {ref->centre[centre], ref->centre[FQ_CENTRE_NONE]},
-                    .x = malloc(ref->info.context * dim * sizeof(float)),
-                    .xhat = malloc(ref->info.context * dim * sizeof(float))};
-    int code = a.x && a.xhat ? 0 : fq_fail(err, FQ_FAILED, "out of memory for one head of a window");
+                    .centre_kind = centre,
+                    .x = malloc(rows * dim * sizeof(float)),
+                    .xhat = malloc(rows * dim * sizeof(float))};
+    int code = a.x && a.xhat ? 0 : fq_fail(err, FQ_FAILED, "out of memory for the heads of a window");
     const struct fq_ppl_text text = text_of(ref);
     if (code == 0)
         code = fq_ppl_training_open(ref->model, &text, a.codec, a.centre[0], &a.training, err);

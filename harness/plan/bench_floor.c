@@ -33,9 +33,13 @@ static int facts(const struct fq_planned *p, struct fq_ppl_reference *ref, doubl
     uint64_t hook_ns = 0, eval_ns = 0;
     fq_ppl_times(ref, &hook_ns, &eval_ns);
     FQ_TRY(fq_cell_fact(cell, "tensor", err, "%s", p->touches));
-    FQ_TRY(fq_cell_fact(cell, "noise_floor", err, "%u threads and graphs of %zu tokens, against %u and %zu",
-                        fq_ppl_floor_threads(own), fq_ppl_floor_batch(info->context), own,
-                        info->context < 512 ? info->context : (size_t)512));
+    if (p->noise_floor == FQ_FLOOR_LAST_BITS)
+        FQ_TRY(fq_cell_fact(cell, "noise_floor", err,
+                            "half of the coordinates of keys and values one unit in the last place of float32 higher"));
+    else
+        FQ_TRY(fq_cell_fact(cell, "noise_floor", err, "%u threads and graphs of %zu tokens, against %u and %zu",
+                            fq_ppl_floor_threads(own), fq_ppl_floor_batch(info->context), own,
+                            info->context < 512 ? info->context : (size_t)512));
     FQ_TRY(fq_cell_fact(cell, "prefill", err, "full"));
     FQ_TRY(fq_cell_fact(cell, "centre", err, "none"));
     FQ_TRY(fq_cell_fact(cell, "rate_bits", err, "32"));
@@ -62,8 +66,8 @@ int fq_bench_floor(struct fq_bench *bench, const struct fq_planned *p, struct fq
             first = tensors[i];
     if (!first)
         return fq_fail(err, FQ_FAILED, "a noise floor that no cell of its model is compared with");
-    const int code =
-        fq_ppl_noise_floor(bench->reference, first, fq_bench_arm_progress, bench, &cell->series, &perplexity, err);
+    const int code = (p->noise_floor == FQ_FLOOR_LAST_BITS ? fq_ppl_last_bits : fq_ppl_noise_floor)(
+        bench->reference, first, fq_bench_arm_progress, bench, &cell->series, &perplexity, err);
     if (code != 0) { /* the model may be closed */
         fq_bench_rest(bench);
         return code;

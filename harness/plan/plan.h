@@ -13,11 +13,14 @@
 #include "harness/plan/cell.h"
 #include "harness/plan/sweep.h"
 
+/* Two floors: sums in another order, and keys and values that differ in their last bits. */
+enum fq_planned_floor { FQ_FLOOR_NOT, FQ_FLOOR_ORDER, FQ_FLOOR_LAST_BITS };
+
 struct fq_planned {
     struct fq_cell cell;                  /* identity; no facts, no series */
     size_t source;                        /* index into sweep.data (codec, speed) or sweep.models (model) */
     size_t instance;                      /* index into sweep.instances; none with a policy or as noise floor */
-    bool noise_floor;                     /* model cells: full precision against itself */
+    enum fq_planned_floor noise_floor;    /* model cells: full precision against itself */
     const struct fq_sweep_policy *policy; /* model cells of a cache policy; else NULL */
     char touches[8];                      /* with a policy: "key", "value", "kv" */
     enum fq_tensor tensor;                /* codec, speed */
