@@ -19,7 +19,12 @@ static size_t slot(const struct fq_agent *a, size_t layer, enum fq_tensor tensor
 struct fq_store *fq_agent_store(struct fq_agent *a, size_t layer, enum fq_tensor tensor, enum fq_version version,
                                 size_t head) {
     struct fq_store *s = &a->store[slot(a, layer, tensor, version, head)];
-    return s->codec ? s : NULL;
+    const struct fq_policy_tensor *t = &a->plan.layer[layer][tensor];
+    if (!s->codec)
+        return NULL;
+    if (a->put && fq_codec_learns(s->codec))
+        a->put(a->put_arg, (size_t)(version == FQ_VERSION_DECAYED ? t->decayed : t->codes), tensor, layer, head);
+    return s;
 }
 
 static int open_stores(struct fq_agent *a, struct fq_error *err) {
@@ -107,6 +112,9 @@ void fq_agent_close(struct fq_agent *agent) {
 int fq_agent_window(void *agent, size_t chunk, struct fq_error *err) {
     struct fq_agent *a = agent;
     (void)chunk, (void)err;
+    a->reads_before = a->reads;
+    for (size_t i = 0; i < a->plan.n_codes; i++)
+        fq_codec_bytes(a->codec[i], &a->bytes_before[i]);
     for (size_t i = 0; i < a->config.layers * 4 * a->config.kv_heads; i++)
         if (a->store[i].codec)
             fq_store_clear(&a->store[i]);
@@ -134,6 +142,11 @@ const char *fq_agent_tensor(const struct fq_agent *agent) {
     return touched[FQ_KEY] && touched[FQ_VALUE] ? "kv" : touched[FQ_KEY] ? "key" : "value";
 }
 
+void fq_agent_learned(struct fq_agent *agent, fq_agent_put *put, void *arg) {
+    agent->put = put;
+    agent->put_arg = arg;
+}
+
 void fq_agent_reads(const struct fq_agent *agent, struct fq_agent_reads *out) {
     *out = agent->reads;
 }
@@ -147,6 +160,52 @@ void fq_agent_count(struct fq_agent *agent, size_t n, struct fq_policy_bytes *ou
             agent->plan.record_bytes[i] = b.record_bytes / records;
     }
     fq_policy_count(&agent->plan, n, agent->config.kv_heads, out);
+}
+
+/* ---- windows that need not run again -----------------------------------------------------------------------------*/
+
+struct saved {
+    struct fq_agent_reads reads;
+    struct fq_bytes bytes[FQ_POLICY_CODES];
+};
+
+size_t fq_agent_state_bytes(void) {
+    return sizeof(struct saved);
+}
+
+void fq_agent_save(void *agent, void *state) {
+    const struct fq_agent *a = agent;
+    struct saved s;
+    memset(&s, 0, sizeof s);
+    for (int t = FQ_KEY; t <= FQ_VALUE; t++)
+        for (int v = FQ_VERSION_FULL; v < FQ_VERSIONS; v++)
+            s.reads.pairs[t][v] = a->reads.pairs[t][v] - a->reads_before.pairs[t][v];
+    s.reads.weights = a->reads.weights - a->reads_before.weights;
+    s.reads.skipped = a->reads.skipped - a->reads_before.skipped;
+    for (size_t i = 0; i < a->plan.n_codes; i++) {
+        const struct fq_bytes *before = &a->bytes_before[i];
+        fq_codec_bytes(a->codec[i], &s.bytes[i]);
+        s.bytes[i].vectors -= before->vectors;
+        s.bytes[i].record_bytes -= before->record_bytes;
+        s.bytes[i].tail_bytes -= before->tail_bytes;
+        s.bytes[i].side_bytes -= before->side_bytes;
+        s.bytes[i].promised_bytes -= before->promised_bytes;
+    }
+    memcpy(state, &s, sizeof s);
+}
+
+void fq_agent_restore(void *agent, size_t chunk, const void *state) {
+    struct fq_agent *a = agent;
+    struct saved s;
+    (void)chunk;
+    memcpy(&s, state, sizeof s);
+    for (int t = FQ_KEY; t <= FQ_VALUE; t++)
+        for (int v = FQ_VERSION_FULL; v < FQ_VERSIONS; v++)
+            a->reads.pairs[t][v] += s.reads.pairs[t][v];
+    a->reads.weights += s.reads.weights;
+    a->reads.skipped += s.reads.skipped;
+    for (size_t i = 0; i < a->plan.n_codes; i++)
+        fq_codec_count_more(a->codec[i], &s.bytes[i]);
 }
 
 struct fq_policy_spans fq_agent_spans(const struct fq_agent *a, enum fq_tensor tensor, size_t layer, size_t position) {

@@ -21,6 +21,9 @@ struct fq_agent_config {
     struct fq_centre *centre; /* of the policy's kind, for the model's keys; NULL if the policy has none */
 };
 
+/* Codecs that learn have a state for each layer and KV head: called before such a codec reads or writes codes there. */
+typedef void fq_agent_put(void *arg, size_t code, enum fq_tensor tensor, size_t layer, size_t head);
+
 struct fq_agent;
 int fq_agent_open(const struct fq_agent_config *config, struct fq_agent **out, struct fq_error *err);
 void fq_agent_close(struct fq_agent *agent); /* NULL is fine */
@@ -36,12 +39,20 @@ const char *fq_agent_tensor(const struct fq_agent *agent);               /* what
 struct fq_policy_plan *fq_agent_plan(struct fq_agent *agent);            /* codec i is that of plan.code[i] */
 struct fq_codec *fq_agent_codec(const struct fq_agent *agent, size_t i); /* i < plan.n_codes */
 
+/* Without it a policy with a codec that learns cannot run. */
+void fq_agent_learned(struct fq_agent *agent, fq_agent_put *put, void *arg);
+
 /* What was read since the agent was opened: pairs of query and token, once per layer and KV head. */
 struct fq_agent_reads {
     uint64_t pairs[2][FQ_VERSIONS]; /* by enum fq_tensor */
     uint64_t weights, skipped;      /* sparse V: weights that the mask leaves, once per query head; those dropped */
 };
 void fq_agent_reads(const struct fq_agent *agent, struct fq_agent_reads *out);
+
+/* What a window added to these counts and to the codecs' own, so that it need not run again (struct fq_ppl_agent). */
+size_t fq_agent_state_bytes(void);
+void fq_agent_save(void *agent, void *state);
+void fq_agent_restore(void *agent, size_t chunk, const void *state);
 
 /* Bytes of the cache at n tokens with the record sizes that were seen, which are the promised ones unless a method
  * broke its promise. */

@@ -23,10 +23,14 @@ struct fq_agent {
     bool *begun;  /* blocks of all query heads of one KV head: an output was written */
     size_t begun_room;
 
-    struct fq_agent_reads reads;
+    fq_agent_put *put; /* NULL: no codec learns */
+    void *put_arg;
+
+    struct fq_agent_reads reads, reads_before; /* before: when the window began */
+    struct fq_bytes bytes_before[FQ_POLICY_CODES];
 };
 
-/* The store of a version other than full, or NULL. */
+/* The store of a version other than full, its codec made ready for this layer and head; NULL if there is none. */
 struct fq_store *fq_agent_store(struct fq_agent *a, size_t layer, enum fq_tensor tensor, enum fq_version version,
                                 size_t head);
 /* Tokens [first, first + n) of a store into out, the centre of keys put back. */

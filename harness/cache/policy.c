@@ -51,10 +51,6 @@ static int check_code(const struct fq_policy *p, const struct fq_policy_code *co
                        "key: %s quantizes the query with these parameters, which path: decoded cannot show; use "
                        "path: scores",
                        m->name);
-    if (fq_method_learns(m, &code->params))
-        return fq_fail(err, FQ_USAGE,
-                       "%s: %s learns from data, and a policy has no training text; measure it under methods",
-                       tensor_names[tensor], m->name);
     const size_t g = m->footprint(&code->params, &shape).granularity;
     if (p->residual % (g ? g : 1) != 0)
         return fq_fail(err, FQ_USAGE,
@@ -181,6 +177,11 @@ static int write_tensor(struct fq_policy_plan *plan, size_t layer, enum fq_tenso
         FQ_TRY(index_of(plan, &p->decayed[tensor], tensor, &to->decayed, err));
     to->group = group_of(plan, to->codes);
     to->decayed_group = common_multiple(to->group, group_of(plan, to->decayed));
+    if (to->codes >= 0 && fq_method_learns(plan->code[to->codes].method, &plan->code[to->codes].params))
+        plan->states[to->codes]++;
+    if (to->decayed >= 0 && to->decayed != to->codes &&
+        fq_method_learns(plan->code[to->decayed].method, &plan->code[to->decayed].params))
+        plan->states[to->decayed]++;
     return 0;
 }
 
@@ -210,12 +211,14 @@ void fq_policy_plan_close(struct fq_policy_plan *plan) {
 
 /* ---- versions ----------------------------------------------------------------------------------------------------*/
 
-/* Tokens that have left the window or the residual, before groups are looked at. */
-static size_t left_behind(const struct fq_policy *p, enum fq_tensor tensor, size_t n) {
-    if (p->residual > 0 && tensor == FQ_KEY)
-        return n / p->residual * p->residual;
+/* Tokens that have left the window or the residual when the cache holds n, in whole groups. */
+static size_t left_behind(const struct fq_policy *p, const struct fq_policy_tensor *t, enum fq_tensor tensor,
+                          size_t n) {
     const size_t recent = p->residual > 0 ? p->residual : p->window;
-    return n > recent ? n - recent : 0;
+    if (recent == 0)
+        return n;
+    const size_t left = p->residual > 0 && tensor == FQ_KEY ? n / recent * recent : n > recent ? n - recent : 0;
+    return left / t->group * t->group;
 }
 
 struct fq_policy_spans fq_policy_spans(const struct fq_policy_plan *plan, enum fq_tensor tensor, size_t layer,
@@ -223,13 +226,12 @@ struct fq_policy_spans fq_policy_spans(const struct fq_policy_plan *plan, enum f
     const struct fq_policy *p = plan->policy;
     const struct fq_policy_tensor *t = &plan->layer[layer][tensor];
     struct fq_policy_spans s = {.sinks = p->sinks < n ? p->sinks : n, .n = n};
-    size_t codes = left_behind(p, tensor, n), decayed = 0;
-    if (p->window > 0 || p->residual > 0)
-        codes = codes / t->group * t->group;
-    if (t->decayed >= 0) {
+    size_t codes = left_behind(p, t, tensor, n), decayed = 0;
+    if (t->decayed >= 0) { /* as the last pass found it */
         const size_t pass = n / p->decay_every * p->decay_every;
+        const size_t there = left_behind(p, t, tensor, pass);
         decayed = pass > p->decay_after ? pass - p->decay_after : 0;
-        decayed = (decayed < codes ? decayed : codes) / t->decayed_group * t->decayed_group;
+        decayed = (decayed < there ? decayed : there) / t->decayed_group * t->decayed_group;
     }
     if (t->codes < 0)
         codes = decayed;
@@ -281,7 +283,7 @@ void fq_policy_count(const struct fq_policy_plan *plan, size_t n, size_t kv_head
     out->code_bytes *= kv_heads;
     out->full_bytes *= kv_heads;
     for (size_t i = 0; i < plan->n_codes; i++)
-        out->shared_bytes += plan->shared_bytes[i];
+        out->shared_bytes += plan->shared_bytes[i] * (plan->states[i] > 0 ? plan->states[i] * kv_heads : 1);
     out->shared_bytes += fq_centre_shared_bytes(plan->policy->centre, plan->layers, kv_heads, plan->dim);
     const double coordinates = 2.0 * (double)plan->layers * (double)kv_heads * (double)n * (double)plan->dim;
     out->rate_bits = n ? 8.0 * (double)(out->code_bytes + out->full_bytes) / coordinates : 0.0;

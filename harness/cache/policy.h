@@ -80,8 +80,9 @@ struct fq_policy_plan {
     size_t layers, dim;
     struct fq_policy_code code[FQ_POLICY_CODES]; /* each once, with the tensor it is for */
     enum fq_tensor tensor[FQ_POLICY_CODES];
-    size_t record_bytes[FQ_POLICY_CODES]; /* as promised; a run may put what it saw */
-    uint64_t shared_bytes[FQ_POLICY_CODES];
+    size_t record_bytes[FQ_POLICY_CODES];   /* as promised; a run may put what it saw */
+    uint64_t shared_bytes[FQ_POLICY_CODES]; /* of one state */
+    size_t states[FQ_POLICY_CODES];         /* layers with a state of their own for each head; 0: one for all */
     size_t n_codes;
     struct fq_policy_tensor (*layer)[2]; /* [layers], by enum fq_tensor */
 };
