@@ -110,7 +110,7 @@ static bool make_query(const struct needle *nd, uint64_t draw, size_t keys, size
 
 /* log of the weight of all others over the needle's, for logits scale * t, and its derivative by the scale. */
 static double others(const double *t, size_t n, size_t at, double scale, double *slope) {
-    double largest = -INFINITY, sum = 0.0, weighted = 0.0;
+    double largest = -INFINITY, sum = 0.0, weighted = 0.0; /* the largest adds 1: at least that */
     for (size_t i = 0; i < n; i++)
         if (i != at && t[i] > largest)
             largest = t[i];
@@ -119,8 +119,8 @@ static double others(const double *t, size_t n, size_t at, double scale, double 
         sum += w;
         weighted += w * (t[i] - t[at]);
     }
-    *slope = weighted / sum;
-    return scale * (largest - t[at]) + log(sum);
+    *slope = weighted / fmax(sum, 1.0);
+    return scale * (largest - t[at]) + log(fmax(sum, 1.0));
 }
 
 /* The scale at which the needle gets half: the log of the ratio is convex and falls, so Newton's steps from 0 never go

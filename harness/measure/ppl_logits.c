@@ -65,7 +65,7 @@ void fq_logits_pack(const float *logits, size_t vocabulary, int32_t token, void 
         below[i] = (uint16_t)(steps < (double)STEPS ? steps : (double)STEPS); /* a NaN ends here too, as the least */
         sum += (double)expf(-r->step * (float)below[i]);
     }
-    r->logsum = log(sum);
+    r->logsum = log(fmax(sum, 1.0)); /* the most likely word alone adds 1 */
 }
 
 void fq_logits_unpack(const void *row, size_t vocabulary, float *logits) {

@@ -57,7 +57,8 @@ int fq_ppl_series_push(struct fq_series *s, size_t chunk, size_t context, const 
         struct fq_series *to = s + WHOLE + PER_BIN * bin;
         const size_t begin = bin * n / bins, end = (bin + 1) * n / bins;
         const double here = (double)(end - begin);
-        const double middle = (double)(context / 2) + 0.5 * (double)(begin + end - 1);
+        const size_t start = context / 2; /* the first scored position */
+        const double middle = (double)start + 0.5 * (double)(begin + end - 1);
         FQ_TRY(fq_series_push(&to[0], mean(scores->kl, begin, end), here, label, 0, err));
         FQ_TRY(fq_series_push(&to[1], mean(scores->nll, begin, end) - mean(scores->full_nll, begin, end), here, label,
                               0, err));
