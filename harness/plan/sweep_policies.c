@@ -364,15 +364,18 @@ static int read_entry(struct fq_tree *tree, const yaml_node_t *entry, struct fq_
     return 0;
 }
 
+static bool code_draws(const struct fq_policy_code *code, enum fq_tensor tensor) {
+    const struct fq_shape shape = {SHAPE_DIM, tensor};
+    return code->method && code->method->footprint(&code->params, &shape).shared_bytes > 0;
+}
+
 /* A policy whose codes draw nothing gives the same bytes for every seed. */
 static bool draws(const struct fq_policy *p) {
-    const struct fq_shape shape[2] = {{SHAPE_DIM, FQ_KEY}, {SHAPE_DIM, FQ_VALUE}};
     for (int t = FQ_KEY; t <= FQ_VALUE; t++) {
-        const struct fq_policy_code *codes[2 + FQ_POLICY_RULES] = {&p->code[t], &p->decayed[t]};
+        if (code_draws(&p->code[t], (enum fq_tensor)t) || code_draws(&p->decayed[t], (enum fq_tensor)t))
+            return true;
         for (size_t i = 0; i < p->n_rules; i++)
-            codes[2 + i] = &p->rules[i].code[t];
-        for (size_t i = 0; i < 2 + p->n_rules; i++)
-            if (codes[i]->method && codes[i]->method->footprint(&codes[i]->params, &shape[t]).shared_bytes > 0)
+            if (code_draws(&p->rules[i].code[t], (enum fq_tensor)t))
                 return true;
     }
     return false;
