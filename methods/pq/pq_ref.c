@@ -49,6 +49,13 @@ static enum fq_scalar_kind norm_kind(const struct pq_layout *l) {
     return l->norm == PQ_NORM_FP16 ? FQ_SCALAR_FP16 : FQ_SCALAR_FP32;
 }
 
+static bool all_finite(size_t n, const float *y) {
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(y[i]))
+            return false;
+    return true;
+}
+
 static size_t pq_encode_ref(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
     const struct pq_layout l = pq_layout_of(call->params, &call->shape);
     const struct parts p = parts_of(&l, call->scratch);
@@ -56,6 +63,8 @@ static size_t pq_encode_ref(const struct fq_call *call, size_t n_groups, const f
         uint8_t *record = records + v * call->footprint->record_bytes;
         memcpy(p.y, y + v * l.work_dim, l.work_dim * sizeof *p.y);
         const double norm = pq_normalise(&l, p.y);
+        if (!all_finite(l.work_dim, p.y)) /* a rotation that overflowed has no nearest entry */
+            return v;
         if (l.norm != PQ_NORM_NONE && !fq_scalar_put(norm_kind(&l), norm, record + l.code_bytes))
             return v;
         for (size_t m = 0; m < l.subs; m++)

@@ -133,6 +133,26 @@ static void footprint_and_refusals(void **state) {
     assert_non_null(strstr(why, "sub_dim=6 must divide the 128"));
 }
 
+/* A rotation of coordinates near the end of float's range may leave no number; no entry is nearest to that. */
+static void what_overflowed_is_refused(void **state) {
+    (void)state;
+    enum { D = 8, N = 3 };
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
+        struct fixture f;
+        open_trained(&f, "sub_dim=2 code_bits=2 rotation=none norm=none", D, 50);
+        float *y = fixture_gaussian(N, D, 6);
+        y[D + 4] = bad[k];
+        uint8_t *records = malloc(N * f.footprint.record_bytes);
+        assert_non_null(records);
+        fixture_poison(&f);
+        assert_int_equal(f.kernels->encode(&f.call, N, y, records), 1);
+        free(records);
+        free(y);
+        fixture_close(&f);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_answers_match),
@@ -143,6 +163,7 @@ int main(void) {
         cmocka_unit_test(training_vectors_flatter),
         cmocka_unit_test(norm_makes_it_scale_free),
         cmocka_unit_test(footprint_and_refusals),
+        cmocka_unit_test(what_overflowed_is_refused),
     };
     return cmocka_run_group_tests_name("pq", tests, NULL, NULL);
 }
