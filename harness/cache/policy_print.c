@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct line {
@@ -41,6 +42,17 @@ static void put_code(struct line *l, const char *name, const struct fq_policy_co
         put(l, "(%s)", params);
 }
 
+/* The shortest decimal that reads back as the same number. */
+static void put_real(struct line *l, const char *name, double v) {
+    char text[40] = "";
+    for (int digits = 6; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    put(l, " %s=%s", name, text);
+}
+
 /* One pair: "rule=0,1,-2,-1:value=q8_0". */
 static void put_rule(struct line *l, const struct fq_policy_rule *rule) {
     put(l, " rule=");
@@ -74,7 +86,7 @@ size_t fq_policy_print(const struct fq_policy *p, char *out, size_t size) {
             put_code(&l, " decay_value", &p->decayed[FQ_VALUE]);
     }
     if (p->sparse)
-        put(&l, " sparse_v=%.17g", p->sparse_v);
+        put_real(&l, "sparse_v", p->sparse_v);
     put(&l, " prefill=%s path=%s", p->prefill_full ? "full" : "quantized",
         p->path == FQ_PATH_SCORES ? "scores" : "decoded");
     for (size_t i = 0; i < p->n_rules; i++)

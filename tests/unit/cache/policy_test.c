@@ -257,14 +257,14 @@ static void the_last_rule_that_names_a_layer_wins(void **state) {
 /* ---- texts and refusals ---- */
 
 static void one_text_for_one_policy(void **state) {
-    struct fq_policy p = {.window = 5, .sinks = 2, .sparse = true, .sparse_v = 0.5, .centre = FQ_CENTRE_CALIBRATED};
+    struct fq_policy p = {.window = 5, .sinks = 2, .sparse = true, .sparse_v = 1e-6, .centre = FQ_CENTRE_CALIBRATED};
     char text[400], cut[8];
     (void)state;
     p.code[FQ_KEY] = group_of(8);
     p.n_rules = 1;
     p.rules[0] = (struct fq_policy_rule){.layers = {0, -1}, .n_layers = 2, .given = {false, true}, .no_decay = true};
     const size_t n = fq_policy_print(&p, text, sizeof text);
-    assert_string_equal(text, "key=fake(group=8,side=4) value=full window=5 sinks=2 sparse_v=0.5 prefill=quantized "
+    assert_string_equal(text, "key=fake(group=8,side=4) value=full window=5 sinks=2 sparse_v=1e-06 prefill=quantized "
                               "path=scores rule=0,-1:value=full:decay=none centre=calibrated");
     assert_int_equal(n, strlen(text));
     assert_int_equal(fq_policy_print(&p, cut, sizeof cut), n);
