@@ -259,7 +259,7 @@ static void bins_make_the_whole(struct fq_ppl_reference *ref) {
     struct fq_ppl_arm_result result;
     struct fq_error err = {0};
     assert_int_equal(fq_ppl_arm(ref, key, NULL, NULL, NULL, &list, &result, &err), 0);
-    double kl = 0.0, delta = 0.0, weight = 0.0, before = CONTEXT / 2 - 1;
+    double kl = 0.0, delta = 0.0, weight = 0.0, before = 0.5 * CONTEXT - 1.0;
     for (int bin = 0; bin < FQ_PPL_BINS; bin++) {
         char name[40];
         (void)snprintf(name, sizeof name, "kl_bin%d", bin);

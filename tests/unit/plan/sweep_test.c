@@ -43,8 +43,8 @@ static void load(const char *rest, struct fq_sweep *s) {
 /* One per model, behind its other cells; its row stands where the others of that model stand. */
 static void models_have_a_noise_floor(void **state) {
     struct fq_model_info info;
-    struct fq_sweep s;
-    struct fq_plan plan;
+    struct fq_sweep s = {.n_models = 0};
+    struct fq_plan plan = {.n_cells = 0};
     struct fq_error err = {0};
     (void)state;
     if (!fq_model_available() || fq_model_peek("smollm2-135m", &info, &err) != 0)
