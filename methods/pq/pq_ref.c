@@ -2,6 +2,7 @@
  * the norm where it is stored. <q, x> is a sum of table entries <q_m, c>, one table per query. */
 #include "methods/pq/pq.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -56,6 +57,12 @@ static bool all_finite(size_t n, const float *y) {
     return true;
 }
 
+/* Entries of different vectors may make a longer one than any that was learnt. Decoding rotates it back in float, where
+ * sums on the way reach work_dim times a coordinate: next to the end of float's range that is refused. */
+static bool decodes_finite(const struct pq_layout *l, double length) {
+    return length * (double)l->work_dim < (double)FLT_MAX;
+}
+
 static size_t pq_encode_ref(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
     const struct pq_layout l = pq_layout_of(call->params, &call->shape);
     const struct parts p = parts_of(&l, call->scratch);
@@ -67,8 +74,17 @@ static size_t pq_encode_ref(const struct fq_call *call, size_t n_groups, const f
             return v;
         if (l.norm != PQ_NORM_NONE && !fq_scalar_put(norm_kind(&l), norm, record + l.code_bytes))
             return v;
-        for (size_t m = 0; m < l.subs; m++)
-            p.index[m] = nearest(&l, pq_codebook(&l, call->shared, m), p.y + m * l.sub_dim);
+        double square = 0;
+        for (size_t m = 0; m < l.subs; m++) {
+            const float *codebook = pq_codebook(&l, call->shared, m);
+            p.index[m] = nearest(&l, codebook, p.y + m * l.sub_dim);
+            for (size_t i = 0; i < l.sub_dim; i++) {
+                const double entry = (double)codebook[p.index[m] * l.sub_dim + i];
+                square += entry * entry;
+            }
+        }
+        if (!decodes_finite(&l, norm * sqrt(square)))
+            return v;
         fq_pack(l.code_bits, l.subs, p.index, record);
     }
     return n_groups;

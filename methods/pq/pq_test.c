@@ -133,6 +133,27 @@ static void footprint_and_refusals(void **state) {
     assert_non_null(strstr(why, "sub_dim=6 must divide the 128"));
 }
 
+/* Entries learnt from different vectors may add up to one that float cannot hold once it is rotated back. */
+static void what_would_decode_to_infinity_is_refused(void **state) {
+    (void)state;
+    enum { D = 64, N = 2 };
+    struct fixture f;
+    fixture_open(&f, &fq_method_pq, "sub_dim=1 code_bits=1 norm=none rotation=rht", D, FQ_VALUE, 1);
+    float *x = fixture_gaussian(8, D, 41), y[N * D];
+    for (size_t i = 0; i < (size_t)8 * D; i++)
+        x[i] *= 1e37F; /* after the rotation, too: its coordinates are of the size of the vector's */
+    fixture_train(&f, 8, x, 1);
+    for (size_t i = 0; i < (size_t)N * D; i++)
+        y[i] = i < D ? 0 : 3e38F;
+    uint8_t *records = malloc(N * f.footprint.record_bytes);
+    assert_non_null(records);
+    fixture_poison(&f);
+    assert_int_equal(f.kernels->encode(&f.call, N, y, records), 0);
+    free(records);
+    free(x);
+    fixture_close(&f);
+}
+
 /* A rotation of coordinates near the end of float's range may leave no number; no entry is nearest to that. */
 static void what_overflowed_is_refused(void **state) {
     (void)state;
@@ -164,6 +185,7 @@ int main(void) {
         cmocka_unit_test(norm_makes_it_scale_free),
         cmocka_unit_test(footprint_and_refusals),
         cmocka_unit_test(what_overflowed_is_refused),
+        cmocka_unit_test(what_would_decode_to_infinity_is_refused),
     };
     return cmocka_run_group_tests_name("pq", tests, NULL, NULL);
 }
