@@ -4,94 +4,21 @@
 
 #include "harness/measure/codec.h"
 #include "harness/report/cells_csv.h"
+#include "harness/report/figure_csv.h"
 #include "harness/report/gnuplot.h"
 #include "harness/report/select.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CURVES = 64, MAX_PANELS = 12 };
-
-/* Curves in the order of appearance; a curve keeps its number, hence its colour and sign, in all figures. */
-struct curves {
-    struct curve {
-        char name[96], method[64];
-        unsigned method_index, variant;
-        unsigned shown; /* number in the figure at hand, by first appearance; 0: not yet */
-    } curve[MAX_CURVES];
-    size_t n;
-    unsigned shown; /* curves in the figure at hand */
-};
-
-static size_t curve_of(struct curves *all, const struct fq_estimate *e) {
-    char name[96];
-    fq_curve_name(e->label, name, sizeof name);
-    for (size_t i = 0; i < all->n; i++)
-        if (strcmp(all->curve[i].name, name) == 0 && strcmp(all->curve[i].method, e->method) == 0)
-            return i;
-    if (all->n == MAX_CURVES)
-        return MAX_CURVES - 1;
-    struct curve *c = &all->curve[all->n];
-    snprintf(c->name, sizeof c->name, "%s", name);
-    snprintf(c->method, sizeof c->method, "%s", e->method);
-    c->method_index = 1;
-    c->variant = 1;
-    for (size_t i = 0; i < all->n; i++) {
-        const struct curve *o = &all->curve[i];
-        if (strcmp(o->method, e->method) == 0) {
-            c->method_index = o->method_index;
-            c->variant = o->variant >= c->variant ? o->variant + 1 : c->variant;
-        } else if (c->variant == 1 && o->method_index >= c->method_index)
-            c->method_index = o->method_index + 1;
-    }
-    return all->n++;
-}
-
-/* gnuplot's reader of quoted fields knows no escapes, so text for figures has neither commas nor quotes. */
-static void plain(FILE *f, const char *text) {
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        fputc(c == ',' ? ';' : c == '"' || c == '\\' ? '\'' : c < 0x20 ? ' ' : c, f);
-    }
-    fputc(',', f);
-}
-
-/* Formats of 16 bits and more would press all others into a corner; they stand in the tables. */
-static const double highest_rate = 12.0;
-
-static bool drawable(const struct fq_estimate *e) {
-    return e != NULL && isfinite(e->value) && isfinite(e->low) && isfinite(e->high) && isfinite(e->rate_bits);
-}
-
-/* Scripts count series from 1 without a gap; point, method and variant are the same in all figures. */
-#define CURVE_COLUMNS "panel,panel_name,series,series_name,point,method,variant"
-
-static void put_curve(FILE *f, size_t panel, const char *panel_name, struct curves *all, size_t k) {
-    struct curve *c = &all->curve[k];
-    if (c->shown == 0)
-        c->shown = ++all->shown;
-    fprintf(f, "%zu,", panel);
-    plain(f, panel_name);
-    fprintf(f, "%u,", c->shown);
-    plain(f, c->name);
-    fprintf(f, "%zu,%u,%u,", k + 1, c->method_index, c->variant);
-}
-
-static void put_numbers(FILE *f, const struct fq_estimate *e, double scale) {
-    fq_put_csv_number(f, e->value * scale);
-    fputc(',', f);
-    fq_put_csv_number(f, e->low * scale);
-    fputc(',', f);
-    fq_put_csv_number(f, e->high * scale);
-}
+enum { MAX_CURVES = FQ_FIG_CURVES, MAX_PANELS = 12 };
 
 /* Perplexity with the interval of the paired difference to full precision: chunks of text differ much more from each
  * other than two caches do on one chunk. Then the full-precision value, which every arm carries: ppl / exp(delta). */
 static void put_paired(FILE *f, const struct fq_estimate *ppl, const struct fq_estimate *delta) {
-    if (!drawable(delta)) {
-        put_numbers(f, ppl, 1.0);
+    if (!fq_fig_drawable(delta)) {
+        fq_fig_numbers(f, ppl, 1.0);
         fputc(',', f);
         return;
     }
@@ -111,11 +38,11 @@ static const char *tensor_words(const char *tensor) {
 /* A figure of one metric against the rate: a panel per scope, points of one curve one behind the other. `kind`
  * filters. */
 static int export_rate(const struct fq_estimates *e, const char *kind, const char *metric, bool with_full,
-                       struct curves *all, FILE *f, size_t *panels, struct fq_error *err) {
+                       struct fq_fig_curves *all, FILE *f, size_t *panels, struct fq_error *err) {
     struct fq_scope *scopes;
     size_t n_scopes, panel = 0;
     FQ_TRY(fq_scopes(e, kind, &scopes, &n_scopes, err));
-    fprintf(f, CURVE_COLUMNS ",label,rate_bits,value,low,high%s\n", with_full ? ",full" : "");
+    fprintf(f, FQ_FIG_COLUMNS ",label,rate_bits,value,low,high%s\n", with_full ? ",full" : "");
     int code = FQ_OK;
     for (size_t s = 0; s < n_scopes && panel < MAX_PANELS && code == FQ_OK; s++) {
         const char *metrics[] = {metric, NULL};
@@ -130,19 +57,20 @@ static int export_rate(const struct fq_estimates *e, const char *kind, const cha
         for (size_t k = 0; k < all->n; k++)
             for (size_t i = 0; i < n; i++) {
                 const struct fq_estimate *row = fq_estimate_of(e, &scopes[s], &subjects[i], metric);
-                if (subjects[i].unequal || !drawable(row) || row->rate_bits > highest_rate || curve_of(all, row) != k)
+                if (subjects[i].unequal || !fq_fig_drawable(row) || row->rate_bits > FQ_FIG_HIGHEST_RATE ||
+                    fq_fig_curve_of(all, row) != k)
                     continue;
                 if (!any)
                     panel++;
                 any = true;
-                put_curve(f, panel, name, all, k);
-                plain(f, row->label);
+                fq_fig_curve(f, panel, name, all, k);
+                fq_fig_text(f, row->label);
                 fq_put_csv_number(f, row->rate_bits);
                 fputc(',', f);
                 if (with_full)
                     put_paired(f, row, fq_estimate_of(e, &scopes[s], &subjects[i], "delta_log_ppl"));
                 else
-                    put_numbers(f, row, 1.0);
+                    fq_fig_numbers(f, row, 1.0);
                 fputc('\n', f);
             }
         free(subjects);
@@ -159,14 +87,14 @@ struct binned {
 };
 
 /* Values over bins: a panel per scope and rate class that has at least two rows. */
-static int export_bins(const struct fq_estimates *e, const struct binned *b, struct curves *all, FILE *f,
+static int export_bins(const struct fq_estimates *e, const struct binned *b, struct fq_fig_curves *all, FILE *f,
                        size_t *panels, struct fq_error *err) {
     struct fq_scope *scopes;
     size_t n_scopes, panel = 0;
     char first_bin[40];
     snprintf(first_bin, sizeof first_bin, "%s0", b->value);
     FQ_TRY(fq_scopes(e, b->kind, &scopes, &n_scopes, err));
-    fprintf(f, CURVE_COLUMNS ",label,%s,value,low,high\n", b->column);
+    fprintf(f, FQ_FIG_COLUMNS ",label,%s,value,low,high\n", b->column);
     int code = FQ_OK;
     for (size_t s = 0; s < n_scopes && code == FQ_OK; s++) {
         const char *metrics[] = {first_bin, NULL};
@@ -187,7 +115,7 @@ static int export_bins(const struct fq_estimates *e, const struct binned *b, str
             panel++;
             for (size_t k = 0; k < all->n; k++)
                 for (size_t i = first; i < end; i++) {
-                    if (subjects[i].unequal || curve_of(all, subjects[i].first) != k)
+                    if (subjects[i].unequal || fq_fig_curve_of(all, subjects[i].first) != k)
                         continue;
                     for (int bin = 0; bin < b->bins; bin++) {
                         char value[40], along[40];
@@ -195,13 +123,13 @@ static int export_bins(const struct fq_estimates *e, const struct binned *b, str
                         snprintf(along, sizeof along, "%s%d", b->along, bin);
                         const struct fq_estimate *y = fq_estimate_of(e, &scopes[s], &subjects[i], value);
                         const struct fq_estimate *x = fq_estimate_of(e, &scopes[s], &subjects[i], along);
-                        if (!drawable(y) || x == NULL || !isfinite(x->value))
+                        if (!fq_fig_drawable(y) || x == NULL || !isfinite(x->value))
                             continue;
-                        put_curve(f, panel, name, all, k);
-                        plain(f, y->label);
+                        fq_fig_curve(f, panel, name, all, k);
+                        fq_fig_text(f, y->label);
                         fq_put_csv_number(f, x->value);
                         fputc(',', f);
-                        put_numbers(f, y, 1.0);
+                        fq_fig_numbers(f, y, 1.0);
                         fputc('\n', f);
                         *panels = panel;
                     }
@@ -244,17 +172,17 @@ static int export_stages(const struct fq_estimates *e, FILE *f, size_t *panels, 
                 snprintf(floor_ns, sizeof floor_ns, "floor_ns_%s", fq_stage_name((enum fq_stage)stage));
                 const struct fq_estimate *t = fq_estimate_of(e, &scopes[s], &subjects[i], ns);
                 const struct fq_estimate *floor = fq_estimate_of(e, &scopes[s], &subjects[i], floor_ns);
-                if (!drawable(t) || t->value <= 0 || fq_has_flag(t->flags, "too-wide"))
+                if (!fq_fig_drawable(t) || t->value <= 0 || fq_has_flag(t->flags, "too-wide"))
                     continue;
                 if (!any)
                     panel++;
                 any = true;
                 fprintf(f, "%zu,", panel);
-                plain(f, scopes[s].data);
+                fq_fig_text(f, scopes[s].data);
                 fprintf(f, "%zu,", slot + 1);
-                plain(f, t->label);
+                fq_fig_text(f, t->label);
                 fprintf(f, "%d,%s,", stage + 1, fq_stage_name((enum fq_stage)stage));
-                put_numbers(f, t, 1.0);
+                fq_fig_numbers(f, t, 1.0);
                 fputc(',', f);
                 fq_put_csv_number(f, floor != NULL ? floor->value : NAN);
                 fputc('\n', f);
@@ -288,29 +216,21 @@ static const struct {
      "Perplexity of the model when its cache holds what the method decodes. Dashed: the same model and text at full "
      "precision. Bars: 95 % intervals of the paired difference to full precision; intervals of the perplexity itself, "
      "which say how much texts differ, are in the table."},
-    {"kl_position", "KL by position in the context",
-     "KL of the next token's distribution to full precision, by eighths of the scored positions. One panel per model, "
-     "tensor and rate class. Bars: 95 % intervals by resampling windows of text; one that leaves the frame is wider "
-     "than it."},
     {"stage_times", "Time by stage, with its floor",
      "Median time per vector (per query for prepare, per pair for score). Bars on top: 95 % intervals. Black: the time "
      "that the bytes moved take at the read bandwidth measured in the same process. A stage that could not be measured "
      "here has no bar."},
 };
 
-static int export_one(const struct fq_estimates *e, struct curves *all, const char *name, FILE *f, size_t *panels,
-                      struct fq_error *err) {
-    all->shown = 0;
-    for (size_t i = 0; i < all->n; i++)
-        all->curve[i].shown = 0;
+static int export_one(const struct fq_estimates *e, struct fq_fig_curves *all, const char *name, FILE *f,
+                      size_t *panels, struct fq_error *err) {
+    fq_fig_begin(all);
     if (strcmp(name, "rate_mse") == 0 || strcmp(name, "rate_gap") == 0)
         return export_rate(e, "codec", "rel_mse", false, all, f, panels, err);
     if (strcmp(name, "rate_ip") == 0)
         return export_rate(e, "codec", "ip_rmse_sqrtd_rho0", false, all, f, panels, err);
     if (strcmp(name, "bias") == 0)
         return export_bins(e, &(struct binned){"codec", "ip_bias_bin", "ip_true_bin", "rho", 10}, all, f, panels, err);
-    if (strcmp(name, "kl_position") == 0)
-        return export_bins(e, &(struct binned){"model", "kl_bin", "position_bin", "position", 8}, all, f, panels, err);
     if (strcmp(name, "rate_perplexity") == 0)
         return export_rate(e, "model", "perplexity", true, all, f, panels, err);
     return export_stages(e, f, panels, err);
@@ -319,29 +239,27 @@ static int export_one(const struct fq_estimates *e, struct curves *all, const ch
 int fq_figures_export(const struct fq_estimates *e, const struct fq_report_dir *dir, struct fq_figures *out,
                       struct fq_error *err) {
     memset(out, 0, sizeof *out);
-    struct curves *all = calloc(1, sizeof *all);
+    struct fq_fig_curves *all = calloc(1, sizeof *all);
     if (all == NULL)
         return fq_fail(err, FQ_USAGE, "out of memory for the figures");
-    /* Contenders first: they get the colours that are told apart best. */
-    for (int contenders = 1; contenders >= 0; contenders--)
-        for (size_t i = 0; i < e->n; i++)
-            if (e->rows[i].replicate == 0 && (strcmp(e->rows[i].role, "contender") == 0) == contenders)
-                (void)curve_of(all, &e->rows[i]);
+    fq_fig_curves_fill(all, e);
     int code = fq_report_dir_sub(dir, "plots/data", err);
     for (size_t i = 0; i < sizeof table / sizeof table[0] && code == FQ_OK; i++) {
         struct fq_figure *figure = &out->figure[out->n++];
-        figure->name = table[i].name;
+        figure->script = table[i].name;
+        snprintf(figure->name, sizeof figure->name, "%s", table[i].name);
         figure->title = table[i].title;
         snprintf(figure->caption, sizeof figure->caption, "%s", table[i].caption);
-        char name[128];
+        char name[256];
         snprintf(name, sizeof name, "plots/data/%s.csv", figure->name);
         FILE *f = fq_report_create(dir, name, err);
         if (f == NULL) {
             code = err->code;
             break;
         }
-        code = export_one(e, all, figure->name, f, &figure->panels, err);
+        code = export_one(e, all, figure->script, f, &figure->panels, err);
         figure->has_data = figure->panels > 0;
+        figure->wide = figure->panels != 1 || strcmp(figure->script, "stage_times") == 0;
         struct fq_error ignored;
         int closed = fq_report_finish(f, dir, name, code == FQ_OK ? err : &ignored);
         code = code == FQ_OK ? closed : code;
@@ -352,25 +270,28 @@ int fq_figures_export(const struct fq_estimates *e, const struct fq_report_dir *
     return code;
 }
 
-void fq_figures_draw(struct fq_figures *figures, const struct fq_report_dir *dir, const char *scripts) {
-    if (!fq_gnuplot_usable(figures->absent, sizeof figures->absent))
-        return;
-    for (size_t i = 0; i < figures->n; i++) {
-        struct fq_figure *figure = &figures->figure[i];
-        if (!figure->has_data)
-            continue;
+void fq_figure_draw(struct fq_figure *figure, const struct fq_report_dir *dir, const char *scripts, char *absent,
+                    size_t size) {
+    static const char *const kinds[] = {"svg", "pdf"};
+    bool *drawn[] = {&figure->svg, &figure->pdf};
+    for (int k = 0; k < 2; k++) {
         char script[4096], data[4096], out[4096], why[512];
-        snprintf(script, sizeof script, "%s/%s.gp", scripts, figure->name);
+        snprintf(script, sizeof script, "%s/%s.gp", scripts, figure->script);
         snprintf(data, sizeof data, "%s/plots/data/%s.csv", dir->temporary, figure->name);
-        snprintf(out, sizeof out, "%s/plots/%s.svg", dir->temporary, figure->name);
-        figure->svg = fq_gnuplot_draw(script, data, out, "svg", why, sizeof why);
-        if (!figure->svg)
-            snprintf(figures->absent, sizeof figures->absent, "%s", why);
-        snprintf(out, sizeof out, "%s/plots/%s.pdf", dir->temporary, figure->name);
-        figure->pdf = fq_gnuplot_draw(script, data, out, "pdf", why, sizeof why);
-        if (!figure->pdf)
-            snprintf(figures->absent, sizeof figures->absent, "%s", why);
+        snprintf(out, sizeof out, "%s/plots/%s.%s", dir->temporary, figure->name, kinds[k]);
+        *drawn[k] = fq_gnuplot_draw(script, data, out, kinds[k], why, sizeof why);
+        if (!*drawn[k])
+            snprintf(absent, size, "%s", why);
     }
+}
+
+void fq_figures_draw(struct fq_figures *figures, const struct fq_report_dir *dir, const char *scripts) {
+    figures->usable = fq_gnuplot_usable(figures->absent, sizeof figures->absent);
+    if (!figures->usable)
+        return;
+    for (size_t i = 0; i < figures->n; i++)
+        if (figures->figure[i].has_data)
+            fq_figure_draw(&figures->figure[i], dir, scripts, figures->absent, sizeof figures->absent);
 }
 
 const char *fq_figures_missing(const struct fq_figures *figures) {

@@ -39,36 +39,39 @@ static const char *quality_title(const struct fq_estimates *e) {
                                      : "Vectors";
 }
 
-static int put_figure(FILE *f, const struct fq_page *page, const char *name, struct fq_error *err) {
-    for (size_t i = 0; i < page->figures->n; i++) {
-        const struct fq_figure *figure = &page->figures->figure[i];
-        if (strcmp(figure->name, name) != 0 || !figure->has_data)
-            continue;
-        bool narrow = figure->panels == 1 && strcmp(name, "stage_times") != 0;
-        fprintf(f, "<figure id=\"plot-%s\"%s>\n<figcaption><b>", name, narrow ? " class=\"narrow\"" : "");
-        fq_put_html(f, figure->title);
-        fputs(".</b> ", f);
-        fq_put_html(f, figure->caption);
-        fprintf(f, " Data: <a href=\"plots/data/%s.csv\">CSV</a>", name);
-        if (figure->svg)
-            fprintf(f, ", <a href=\"plots/%s.svg\">SVG</a>", name);
-        if (figure->pdf)
-            fprintf(f, ", <a href=\"plots/%s.pdf\">PDF</a>", name);
-        fputs(".</figcaption>\n", f);
-        if (figure->svg) {
-            char path[4096], prefix[64];
-            snprintf(path, sizeof path, "%s/plots/%s.svg", page->dir->temporary, name);
-            snprintf(prefix, sizeof prefix, "%s-", name);
-            fputs("<div class=\"picture\">", f);
-            FQ_TRY(fq_put_svg(f, path, prefix, figure->title, err));
-            fputs("</div>\n", f);
-        } else {
-            fputs("<p class=\"warn\">Not drawn: ", f);
-            fq_put_html(f, page->figures->absent);
-            fputs(".</p>\n", f);
-        }
-        fputs("</figure>\n", f);
+int fq_put_figure(FILE *f, const struct fq_page *page, const struct fq_figure *figure, struct fq_error *err) {
+    if (!figure->has_data)
+        return FQ_OK;
+    fprintf(f, "<figure id=\"plot-%s\"%s>\n<figcaption><b>", figure->name, figure->wide ? "" : " class=\"narrow\"");
+    fq_put_html(f, figure->title);
+    fputs(".</b> ", f);
+    fq_put_html(f, figure->caption);
+    fprintf(f, " Data: <a href=\"plots/data/%s.csv\">CSV</a>", figure->name);
+    if (figure->svg)
+        fprintf(f, ", <a href=\"plots/%s.svg\">SVG</a>", figure->name);
+    if (figure->pdf)
+        fprintf(f, ", <a href=\"plots/%s.pdf\">PDF</a>", figure->name);
+    fputs(".</figcaption>\n", f);
+    if (figure->svg) {
+        char path[4096], prefix[224];
+        snprintf(path, sizeof path, "%s/plots/%s.svg", page->dir->temporary, figure->name);
+        snprintf(prefix, sizeof prefix, "%s-", figure->name);
+        fputs("<div class=\"picture\">", f);
+        FQ_TRY(fq_put_svg(f, path, prefix, figure->title, err));
+        fputs("</div>\n", f);
+    } else {
+        fputs("<p class=\"warn\">Not drawn: ", f);
+        fq_put_html(f, page->figures->absent);
+        fputs(".</p>\n", f);
     }
+    fputs("</figure>\n", f);
+    return FQ_OK;
+}
+
+static int put_figure(FILE *f, const struct fq_page *page, const char *name, struct fq_error *err) {
+    for (size_t i = 0; i < page->figures->n; i++)
+        if (strcmp(page->figures->figure[i].name, name) == 0)
+            FQ_TRY(fq_put_figure(f, page, &page->figures->figure[i], err));
     return FQ_OK;
 }
 
@@ -93,8 +96,8 @@ static void put_head(FILE *f, const struct fq_page *page) {
         fputs("<a href=\"#matched\">Equal bits</a>", f);
     if (has_tables(page, FQ_SECTION_QUALITY))
         fputs("<a href=\"#quality\">Quality</a>", f);
-    if (has_tables(page, FQ_SECTION_MODEL))
-        fputs("<a href=\"#model\">Model</a>", f);
+    if (page->models->n > 0)
+        fprintf(f, "<a href=\"#model\">Model%s</a>", page->models->n > 1 ? "s" : "");
     if (has_tables(page, FQ_SECTION_SPEED))
         fputs("<a href=\"#speed\">Speed</a>", f);
     if (has_tables(page, FQ_SECTION_BYTES))
@@ -145,12 +148,7 @@ int fq_put_page(FILE *f, const struct fq_page *page, struct fq_error *err) {
         fputs("</div>\n", f);
         put_tables(f, page, FQ_SECTION_QUALITY);
     }
-    if (has_tables(page, FQ_SECTION_MODEL)) {
-        fputs("<h2 id=\"model\">The model</h2>\n", f);
-        FQ_TRY(put_figure(f, page, "rate_perplexity", err));
-        FQ_TRY(put_figure(f, page, "kl_position", err));
-        put_tables(f, page, FQ_SECTION_MODEL);
-    }
+    FQ_TRY(fq_put_models(f, page, err));
     if (has_tables(page, FQ_SECTION_SPEED)) {
         fputs("<h2 id=\"speed\">Speed</h2>\n", f);
         FQ_TRY(put_figure(f, page, "stage_times", err));

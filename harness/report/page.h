@@ -4,6 +4,7 @@
 
 #include "harness/report/directory.h"
 #include "harness/report/figures.h"
+#include "harness/report/models.h"
 #include "harness/report/report.h"
 #include "harness/report/tables.h"
 
@@ -14,10 +15,16 @@ struct fq_page {
     const struct fq_report_input *in;
     const struct fq_tables *tables;
     const struct fq_figures *figures;
+    const struct fq_model_sections *models;
     const struct fq_report_dir *dir;
 };
 
 int fq_put_page(FILE *f, const struct fq_page *page, struct fq_error *err);
+
+/* A figure with its caption, the links to its files and its picture; nothing when it has no data. */
+int fq_put_figure(FILE *f, const struct fq_page *page, const struct fq_figure *figure, struct fq_error *err);
+/* Every model and text with its figures and tables. page_models.c */
+int fq_put_models(FILE *f, const struct fq_page *page, struct fq_error *err);
 
 extern const char fq_page_style[]; /* the style sheet, inline */
 

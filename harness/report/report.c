@@ -56,7 +56,7 @@ static int put_page(const struct fq_page *page, struct fq_error *err) {
 }
 
 static int put_all(const struct fq_report_input *in, const struct fq_tables *tables, struct fq_figures *figures,
-                   const struct fq_report_dir *dir, struct fq_error *err) {
+                   struct fq_model_sections *models, const struct fq_report_dir *dir, struct fq_error *err) {
     char scripts[4096];
     fq_home(scripts, sizeof scripts - sizeof "/plots");
     memcpy(scripts + strlen(scripts), "/plots", sizeof "/plots");
@@ -65,8 +65,11 @@ static int put_all(const struct fq_report_input *in, const struct fq_tables *tab
     PUT_FILE(dir, "audit.txt", fq_put_audit_text(f, in->audit));
     FQ_TRY(put_tables(tables, dir, err));
     FQ_TRY(fq_figures_export(in->estimates, dir, figures, err));
+    FQ_TRY(fq_models_export(in, dir, models, err));
     fq_figures_draw(figures, dir, scripts);
-    struct fq_page page = {.in = in, .tables = tables, .figures = figures, .dir = dir};
+    if (figures->usable)
+        fq_models_draw(models, dir, scripts, figures->absent, sizeof figures->absent);
+    struct fq_page page = {.in = in, .tables = tables, .figures = figures, .models = models, .dir = dir};
     FQ_TRY(put_page(&page, err));
     PUT_FILE(dir, FQ_REPORT_MARK, put_mark(f, figures));
     return FQ_OK;
@@ -82,14 +85,16 @@ int fq_report_check(const char *path, struct fq_error *err) {
 int fq_report_write(const struct fq_report_input *in, const char *path, char *warning, struct fq_error *err) {
     struct fq_tables tables = {0};
     struct fq_figures figures;
+    struct fq_model_sections models = {0};
     struct fq_report_dir dir;
     warning[0] = '\0';
     memset(&figures, 0, sizeof figures);
     FQ_TRY(fq_report_dir_open(&dir, path, err));
     int code = fq_tables_build(in->estimates, &tables, err);
     if (code == FQ_OK)
-        code = put_all(in, &tables, &figures, &dir, err);
+        code = put_all(in, &tables, &figures, &models, &dir, err);
     fq_tables_free(&tables);
+    fq_models_free(&models);
     if (code != FQ_OK) {
         fq_report_dir_abort(&dir);
         return code;
