@@ -194,9 +194,16 @@ static void compare(struct watched *w, double expected, double found, const char
                  expected, found);
 }
 
+/* Codes that must be asked: there is no decoded form, or it is not what the score is made of. */
+static bool scores_itself(const struct fq_codec *codec) {
+    const struct fq_codec_config *config = fq_codec_configuration(codec);
+    return !fq_codec_has(codec, FQ_STAGE_DECODE) ||
+           (config->method->quantizes_query && config->method->quantizes_query(&config->params));
+}
+
 static void check_scores(struct watched *w, const struct fq_attention_view *v, size_t head) {
     const struct fq_policy_tensor *t = &fq_agent_plan(w->agent)->layer[v->layer][FQ_KEY];
-    const bool sketch = t->codes >= 0 && !fq_codec_has(w->codec[t->codes], FQ_STAGE_DECODE);
+    const bool sketch = t->codes >= 0 && scores_itself(w->codec[t->codes]);
     const size_t n = v->first_position + v->n_queries;
     struct fq_error err = {0};
     make_versions(w, FQ_KEY, v->layer, head / GROUP, n);
@@ -398,6 +405,8 @@ static void keys_that_only_score(void **state) {
         skip();
     p.code[FQ_KEY] = code_of("qjl", "");
     p.code[FQ_VALUE] = code_of("turboquant-mse", "bits=4");
+    watch(&p, N, NULL, NULL);
+    p.code[FQ_KEY] = code_of("rabitq", "bits=2 query=4bit");
     watch(&p, N, NULL, NULL);
 }
 
