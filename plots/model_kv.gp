@@ -15,8 +15,9 @@ stats data using (name_slot(int(column("slot")), strcol("label")), column("floor
                   see_floor(1, 1, column("floor_delta_low"), column("floor_delta_high"), column("floor_kl"), \
                   column("floor_kl_high")) : 0) nooutput
 stats data using (strlen(strcol("label"))) name "length" nooutput
-stats data using (column("value") > 0 ? column("value") : NaN) name "value" nooutput
-stats data using (column("low") > 0 ? column("low") : NaN) name "low" nooutput
+stats data using (column("value") > 0 ? column("value") : NaN) name "kl" nooutput
+stats data using (column("low") > 0 ? column("low") : NaN) name "kl_low" nooutput
+stats data using (column("high")) name "kl_high" nooutput
 stats data using (column("side")) name "side" nooutput
 sides = int(side_max)
 
@@ -28,10 +29,9 @@ height_in = 0.95 + 0.28 * slots + legend_in
 load folder."terminal.gp"
 shown(text) = strlen(text) > 44 ? text[1:20]."…".text[strlen(text) - 22:*] : text
 
-left = 10 ** floor(log10(value_min))
-left = low_records > 0 && low_min < left && low_min > left / 10 ? left / 10 : left
-right = 10 ** ceil(log10(value_max) + 0.02)
-if (any_floor && floor_kl[1] > 0 && floor_kl[1] < left && floor_kl[1] > left / 100) { left = 10 ** floor(log10(floor_kl[1])) }
+load folder."kl_frame.gp"
+left = kl_bottom
+right = kl_top
 clip(v) = v > left ? v : left
 array side_colour[3] = [0x0072B2, 0xD55E00, 0x000000]
 array side_point[3] = [7, 4, 2]
@@ -43,8 +43,10 @@ set rmargin at screen 0.97
 set bmargin at screen (legend_in + 0.6) / height_in
 set tmargin at screen 1 - 0.15 / height_in
 set logscale x 10
-set format x "10^{%L}"
-set mxtics 10
+axis = "x"
+axis_low = left
+axis_high = right
+load folder."log_tics.gp"
 set xlabel "KL to full precision (nats)"
 set xrange [left:right]
 set yrange [slots + 0.6:0.4]
@@ -53,7 +55,7 @@ do for [i = 2:slots] { set ytics add (shown(slot_name[i]) i) }
 unset grid
 set grid xtics linewidth 0.5 linecolor rgb "#DDDDDD" dashtype solid
 unset key
-if (any_floor && floor_kl_high[1] > left) {
+if (floor_shown) {
     set object 1 rectangle from left, 0.4 to (floor_kl_high[1] < right ? floor_kl_high[1] : right), slots + 0.6 \
         fillcolor rgb "#DDDDDD" fillstyle solid noborder back
     if (floor_kl[1] > left) {
@@ -81,7 +83,7 @@ unset xlabel
 set xrange [0:1]
 set yrange [0:1]
 set key center center horizontal samplen 2 width 1 Left reverse noenhanced
-if (any_floor) {
+if (floor_shown) {
     plot for [s = 1:sides] NaN with points linecolor rgb side_colour[s] pointtype side_point[s] pointsize 0.8 \
              linewidth 1.4 title side_name[s], \
          NaN with lines linecolor rgb "#444444" dashtype (8, 4) linewidth 1.2 title "noise floor"

@@ -16,6 +16,7 @@ stats data using (column("delta_low")) name "delta_low" nooutput
 stats data using (column("delta_high")) name "delta_high" nooutput
 stats data using (column("kl") > 0 ? column("kl") : NaN) name "kl" nooutput
 stats data using (column("kl_low") > 0 ? column("kl_low") : NaN) name "kl_low" nooutput
+stats data using (column("kl_high")) name "kl_high" nooutput
 
 floor_title = ""
 width_in = 9.2
@@ -30,9 +31,8 @@ delta_top = delta_high_max < 2 * largest ? delta_high_max : 2 * largest
 delta_bottom = delta_low_min > -largest ? delta_low_min : -largest
 delta_top = delta_top < 0.001 ? 0.001 : delta_top
 delta_bottom = delta_bottom > -0.001 ? -0.001 : delta_bottom
-kl_top = 10 ** ceil(log10(kl_max) + 0.02)
-kl_bottom = 10 ** floor(log10(kl_min))
-kl_bottom = kl_low_records > 0 && kl_low_min < kl_bottom && kl_low_min > kl_bottom / 10 ? kl_bottom / 10 : kl_bottom
+load folder."floor.gp"
+load folder."kl_frame.gp"
 is(s) = int(column("series")) == s
 clip(v, bottom) = v > bottom ? v : bottom
 # Series at one position are set a little apart, so that their intervals do not hide each other.
@@ -61,9 +61,10 @@ set origin 0.5, 1 - panel_in / height_in
 set title "KL: ".panel_name(1) noenhanced
 set ylabel "KL to full precision (nats)"
 set logscale y 10
-set format y "10^{%L}"
-set ytics auto
-set mytics 10
+axis = "y"
+axis_low = kl_bottom
+axis_high = kl_top
+load folder."log_tics.gp"
 set yrange [kl_bottom:kl_top]
 plot for [s = 1:series] data using (is(s) && column("kl") > 0 ? column("position") + apart(s) : NaN):(column("kl")):\
          (clip(column("kl_low"), kl_bottom)):(column("kl_high")) with yerrorlines \

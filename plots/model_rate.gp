@@ -20,8 +20,10 @@ stats data using (column("delta_low")) name "delta_low" nooutput
 stats data using (column("delta_high")) name "delta_high" nooutput
 stats data using (column("kl") > 0 ? column("kl") : NaN) name "kl" nooutput
 stats data using (column("kl_low") > 0 ? column("kl_low") : NaN) name "kl_low" nooutput
+stats data using (column("kl_high")) name "kl_high" nooutput
 
-floor_title = any_floor ? "noise floor" : ""
+load folder."kl_frame.gp"
+floor_title = floor_shown ? "noise floor" : ""
 width_in = 9.2
 panel_in = 3.5
 load folder."legend_size.gp"
@@ -35,14 +37,6 @@ delta_top = delta_high_max < 3 * largest ? delta_high_max : 3 * largest
 delta_bottom = delta_low_min > -largest ? delta_low_min : -largest
 delta_top = delta_top < 0.001 ? 0.001 : delta_top
 delta_bottom = delta_bottom > -0.001 ? -0.001 : delta_bottom
-kl_top = 10 ** ceil(log10(kl_max) + 0.02)
-kl_bottom = 10 ** floor(log10(kl_min))
-kl_bottom = kl_low_records > 0 && kl_low_min < kl_bottom && kl_low_min > kl_bottom / 10 ? kl_bottom / 10 : kl_bottom
-do for [p = 1:panels] {
-    if (floor_known[p] && floor_kl[p] > 0 && floor_kl[p] < kl_bottom && floor_kl[p] > kl_bottom / 1000) {
-        kl_bottom = 10 ** floor(log10(floor_kl[p]))
-    }
-}
 is(p, s) = int(column("panel")) == p && int(column("series")) == s
 clip(v, bottom) = v > bottom ? v : bottom
 
@@ -76,9 +70,10 @@ do for [p = 1:panels] {
     set title "KL: ".panel_name(p) noenhanced
     set ylabel "KL to full precision (nats)"
     set logscale y 10
-    set format y "10^{%L}"
-    set ytics auto
-    set mytics 10
+    axis = "y"
+    axis_low = kl_bottom
+    axis_high = kl_top
+    load folder."log_tics.gp"
     set yrange [kl_bottom:kl_top]
     if (floor_known[p] && floor_kl_high[p] > kl_bottom) {
         set object 1 rectangle from 0.8, kl_bottom to right, (floor_kl_high[p] < kl_top ? floor_kl_high[p] : kl_top) \
@@ -89,7 +84,7 @@ do for [p = 1:panels] {
         }
     }
     if (floor_known[p] && floor_kl_high[p] <= kl_bottom) {
-        set label 1 sprintf("noise floor below the frame: %.1g", floor_kl_high[p]) at graph 0.98, 0.04 right \
+        set label 1 (floor_kl_high[p] > 0 ? sprintf("noise floor below the frame: %.1g", floor_kl_high[p]) : "noise floor: exactly 0") at graph 0.98, 0.04 right \
             textcolor rgb "#444444" noenhanced
     }
     plot NaN with lines, for [s = 1:series] data using (is(p, s) && column("kl") > 0 ? column("rate_bits") : NaN):\

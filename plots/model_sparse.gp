@@ -20,8 +20,12 @@ stats data using (name_sign(int(column("sign")), column("threshold")), \
                   see_floor(1, 1, column("floor_delta_low"), column("floor_delta_high"), column("floor_kl"), \
                   column("floor_kl_high")) : 0) nooutput
 stats data using (column("skipped")) name "skipped" nooutput
-stats data using (column("value") > 0 ? column("value") : NaN) name "value" nooutput
-stats data using (column("low") > 0 ? column("low") : NaN) name "low" nooutput
+stats data using (column("value") > 0 ? column("value") : NaN) name "kl" nooutput
+stats data using (column("low") > 0 ? column("low") : NaN) name "kl_low" nooutput
+stats data using (column("high")) name "kl_high" nooutput
+load folder."kl_frame.gp"
+bottom = kl_bottom
+top = kl_top
 
 longest = 12
 do for [i = 1:policies] { if (strlen(policy_name[i]) > longest) { longest = strlen(policy_name[i]) } }
@@ -29,17 +33,13 @@ do for [i = 1:signs] { if (strlen(sign_name[i]) > longest) { longest = strlen(si
 width_in = 6.4
 columns = int((width_in - 0.4) / (0.7 + 0.085 * longest))
 columns = columns < 1 ? 1 : columns > 4 ? 4 : columns
-lines_policies = ceil((policies + (any_floor ? 1 : 0)) / (1.0 * columns))
+lines_policies = ceil((policies + (floor_shown ? 1 : 0)) / (1.0 * columns))
 lines_signs = ceil(signs / (1.0 * columns))
 legend_in = 0.3 + 0.225 * (lines_policies + lines_signs)
 panel_in = 3.6
 height_in = panel_in + legend_in
 load folder."terminal.gp"
 
-bottom = value_records > 0 ? 10 ** floor(log10(value_min)) : 1e-6
-bottom = low_records > 0 && low_min < bottom && low_min > bottom / 10 ? bottom / 10 : bottom
-top = value_records > 0 ? 10 ** ceil(log10(value_max) + 0.02) : 1
-if (any_floor && floor_kl[1] > 0 && floor_kl[1] < bottom && floor_kl[1] > bottom / 1000) { bottom = 10 ** floor(log10(floor_kl[1])) }
 clip(v) = v > bottom ? v : bottom
 wide = skipped_max > 0 ? 100 * skipped_max : 1
 is(i) = int(column("series")) == i
@@ -54,11 +54,13 @@ set xlabel "softmax weights skipped (%)"
 set ylabel "KL to full precision (nats)"
 set xrange [-0.04 * wide:1.06 * wide]
 set logscale y 10
-set format y "10^{%L}"
-set mytics 10
+axis = "y"
+axis_low = bottom
+axis_high = top
+load folder."log_tics.gp"
 set yrange [bottom:top]
 unset key
-if (any_floor && floor_kl_high[1] > bottom) {
+if (floor_shown) {
     set object 1 rectangle from -0.04 * wide, bottom to 1.06 * wide, (floor_kl_high[1] < top ? floor_kl_high[1] : top) \
         fillcolor rgb "#DDDDDD" fillstyle solid noborder back
     if (floor_kl[1] > bottom) {
@@ -90,7 +92,7 @@ set key center center horizontal maxcols columns samplen 3 spacing 1.1 width 1 L
 part = (0.1 + 0.225 * lines_policies) / height_in
 set size 1, part
 set origin 0, legend_in / height_in - part - 0.05 / height_in
-if (any_floor) {
+if (floor_shown) {
     plot for [i = 1:policies] NaN with lines linecolor rgb colour_of(i) dashtype dash_of(i) linewidth 1.4 \
              title policy_name[i], \
          NaN with lines linecolor rgb "#444444" dashtype (8, 4) linewidth 1.2 title "noise floor"
