@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Form: clang-format 14, no file over 600 lines, nothing left open in the code, methods.def sorted, shell scripts clean.
+# Form: clang-format 14, no file over 600 lines, nothing left open in the code, methods.def sorted, committed reports with their marker, shell scripts
+# clean.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bad=0
@@ -12,6 +13,9 @@ done < <(git ls-files '*.c' '*.h' '*.cu' '*.sh' '*.gp' '*.py' | xargs wc -l)
 open=$(git grep -nE '\b(TODO|FIXME|XXX|HACK)\b|#if 0' -- '*.c' '*.h' '*.cu' '*.sh' '*.yaml' ':!scripts/check_style.sh' || true)
 [ -z "$open" ] || complain "left open: $open"
 grep -oE '^FQ_METHOD\([a-z0-9_]+\)' methods/methods.def | LC_ALL=C sort -c || complain "methods.def is not sorted"
+while read -r folder; do # a report is replaced only where the marker says that it is one: without it `make reproduce` refuses
+    [ "$(git show ":$folder/REPORT.txt" 2>/dev/null | head -n 1)" = fairquant/report/1 ] || complain "$folder has no REPORT.txt: no new report could replace it"
+done < <(git ls-files 'results/*/report/*' | cut -d/ -f1-3 | sort -u)
 if command -v shellcheck >/dev/null; then
     git ls-files '*.sh' .ci/run | xargs shellcheck -S warning || complain "shellcheck found something"
 fi
