@@ -134,15 +134,14 @@ int fq_model_chosen(const struct fq_model_export *x, const struct fq_scope *scop
 
 static int export_figure(struct fq_model_export *x, struct fq_figure *figure, size_t which,
                          const struct fq_report_dir *dir, struct fq_error *err) {
-    char name[256], more[256] = "";
+    char name[256];
     figure->script = table[which].script;
     figure->title = table[which].title;
     snprintf(figure->name, sizeof figure->name, "%s-%s", table[which].script, x->section->slug);
     snprintf(name, sizeof name, "plots/data/%s.csv", figure->name);
     fq_fig_begin(x->curves);
     x->panels = 0;
-    x->caption = more;
-    x->caption_size = sizeof more;
+    x->caption[0] = '\0';
     x->f = fq_report_create(dir, name, err);
     if (x->f == NULL)
         return err->code;
@@ -153,7 +152,8 @@ static int export_figure(struct fq_model_export *x, struct fq_figure *figure, si
     figure->panels = x->panels;
     figure->has_data = x->panels > 0;
     figure->wide = which != FQ_MODEL_KV && which != FQ_MODEL_SPARSE;
-    snprintf(figure->caption, sizeof figure->caption, "%s%s%s", table[which].caption, more[0] != '\0' ? " " : "", more);
+    snprintf(figure->caption, sizeof figure->caption, "%s%s%s", table[which].caption, x->caption[0] != '\0' ? " " : "",
+             x->caption);
     if (code == FQ_OK && !figure->has_data)
         code = fq_report_remove(dir, name, err);
     return code;

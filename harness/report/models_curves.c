@@ -49,7 +49,7 @@ int fq_model_rate(struct fq_model_export *x, struct fq_error *err) {
             }
         free(s);
     }
-    snprintf(x->caption, x->caption_size, "%sFormats of more than 12 bits are in the table.",
+    snprintf(x->caption, sizeof x->caption, "%sFormats of more than 12 bits are in the table.",
              floor_known ? "Grey: the noise floor, full precision against itself; what lies in it says nothing. " : "");
     return FQ_OK;
 }
@@ -140,7 +140,7 @@ int fq_model_position(struct fq_model_export *x, struct fq_error *err) {
             return code;
         x->panels = lines > 0;
         if (lines > 0)
-            snprintf(x->caption, x->caption_size, "Quantized: %s.%s%s", fq_model_tensor(tensors[t]),
+            snprintf(x->caption, sizeof x->caption, "Quantized: %s.%s%s", fq_model_tensor(tensors[t]),
                      thinned ? " Of each method the setting nearest to 3 bits" : "",
                      !thinned    ? ""
                      : n > SHOWN ? "; of these eight, evenly spread over the order by KL, best and worst included."

@@ -18,9 +18,8 @@ struct fq_model_export {
     const struct fq_model_section *section;
     struct fq_fig_curves *curves;
     FILE *f;
-    size_t panels; /* out: 0 when there is nothing to be drawn */
-    char *caption; /* out: what this figure adds to its caption */
-    size_t caption_size;
+    size_t panels;     /* out: 0 when there is nothing to be drawn */
+    char caption[256]; /* out: what this figure adds to its caption */
 };
 
 typedef int fq_model_exporter(struct fq_model_export *x, struct fq_error *err);

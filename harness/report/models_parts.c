@@ -81,7 +81,7 @@ int fq_model_layers(struct fq_model_export *x, struct fq_error *err) {
         }
     }
     if (thinned)
-        snprintf(x->caption, x->caption_size, "Of each method the setting nearest to 3 bits.");
+        snprintf(x->caption, sizeof x->caption, "Of each method the setting nearest to 3 bits.");
     free(row);
     free(chosen[0]);
     free(chosen[1]);
@@ -259,7 +259,7 @@ int fq_model_kv(struct fq_model_export *x, struct fq_error *err) {
     free(pairs);
     x->panels = slot > 0;
     if (left_out > 0)
-        snprintf(x->caption, x->caption_size, "%zu more settings are in cells.csv.", left_out);
+        snprintf(x->caption, sizeof x->caption, "%zu more settings are in cells.csv.", left_out);
     return code;
 }
 
