@@ -26,8 +26,8 @@ struct fq_test_result {
     const struct fq_claim_test *test;
     enum fq_outcome outcome;
     char data[128], tensor[12], metric[56], unit[20];
-    char cells[96], against[96]; /* labels; against: "" for a constant */
-    char parameters[FQ_CELL_PARAMETERS];        /* of cells */
+    char cells[96], against[96];         /* labels; against: "" for a constant */
+    char parameters[FQ_CELL_PARAMETERS]; /* of cells */
     /* value: of the cells alone against a constant; the ratio or difference of the pair otherwise. */
     struct fq_comparison measured;
     double reference;         /* the constant; 1 or 0 for a pair */

@@ -14,7 +14,8 @@ uint64_t fq_plan_group(const char *text);
 /* plan_policies.c: the cells of all policies on one model, in a permutation of their own. */
 int fq_plan_policies(struct fq_plan *plan, size_t model, struct fq_random *order, struct fq_error *err);
 
-/* plan_floor.c: both noise floors of one model, behind its other cells; whether some cell of that model has this tensor.
+/* plan_floor.c: both noise floors of one model, behind its other cells; whether some cell of that model has this
+ * tensor.
  */
 int fq_plan_floor(struct fq_plan *plan, size_t model, struct fq_error *err);
 bool fq_plan_floor_tensor(const struct fq_plan *plan, size_t model, const char *tensor);
