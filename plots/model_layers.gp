@@ -21,7 +21,7 @@ label_in = 0.25 + 0.072 * (length_max > 44 ? 44 : length_max)
 width_in = 9.2
 bar_in = 0.9
 map_in = (width_in - label_in - bar_in) / panels
-height_in = 1.0 + 0.2 * rows
+height_in = 1.15 + 0.2 * rows
 load folder."terminal.gp"
 shown(text) = strlen(text) > 44 ? text[1:20]."…".text[strlen(text) - 22:*] : text
 
@@ -45,15 +45,15 @@ do for [p = 1:panels] {
     set lmargin at screen (label_in + (p - 1) * map_in + (p > 1 ? 0.12 : 0)) / width_in
     set rmargin at screen (label_in + p * map_in) / width_in
     set tmargin at screen 1 - 0.35 / height_in
-    set bmargin at screen 0.55 / height_in
+    set bmargin at screen 0.7 / height_in
     set title panel_name(p) noenhanced
     unset ytics
     if (p == 1) {
         set ytics out scale 0 noenhanced (shown(row_name[1]) 1)
         do for [r = 2:rows] { set ytics add (shown(row_name[r]) r) }
     }
-    if (p == panels) { set colorbox user origin screen (label_in + panels * map_in + 0.15) / width_in, screen 0.55 / height_in \
-        size screen 0.16 / width_in, screen 1 - 0.9 / height_in } else { unset colorbox }
+    if (p == panels) { set colorbox user origin screen (label_in + panels * map_in + 0.15) / width_in, screen 0.7 / height_in \
+        size screen 0.16 / width_in, screen 1 - 1.05 / height_in } else { unset colorbox }
     plot data using (int(column("panel")) == p ? column("layer") : NaN):(column("row")):(column("layer") - 0.5):\
              (column("layer") + 0.5):(column("row") - 0.5):(column("row") + 0.5):\
              (column("value") > low ? column("value") : low) with boxxyerror fillstyle solid noborder fillcolor palette

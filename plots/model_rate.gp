@@ -25,7 +25,7 @@ stats data using (column("kl_high")) name "kl_high" nooutput
 load folder."kl_frame.gp"
 floor_title = floor_shown ? "noise floor" : ""
 width_in = 9.2
-panel_in = 3.5
+panel_in = series > 12 ? 4.6 : 3.5
 load folder."legend_size.gp"
 height_in = panels * panel_in + legend_in
 load folder."terminal.gp"
