@@ -187,6 +187,14 @@ static void whole_report(void **state) {
         says(html, id);
     }
     assert_null(strstr(html, "id=\"gnuplot_canvas\""));
+    /* the section of the model has the figure that it has data for, and its tables */
+    const char *section = strstr(html, "<section id=\"model-tiny-noise\">");
+    assert_non_null(section);
+    says(html, "<a href=\"#model\">Model</a>");
+    says(section, "id=\"model_rate-tiny-noise-gnuplot_canvas\"");
+    says(section, "Not measured in this run: bins of positions");
+    says(section, "tiny/noise, keys and values: the model with a quantized cache");
+    assert_null(strstr(html, "plot-model_layers"));
     char *csv = text_of(dir, "verdicts.csv");
     assert_non_null(csv);
     says(csv, "a-claim,Somebody & others,alpha is below beta,supported");
