@@ -48,9 +48,11 @@ int fq_put_models(FILE *f, const struct fq_page *page, struct fq_error *err) {
         }
         fputs("</p>\n", f);
     }
+    fputs("<div class=\"figures\">\n", f); /* a single panel keeps its size there */
     for (size_t i = 0; i < page->figures->n; i++)
         if (strcmp(page->figures->figure[i].name, "rate_perplexity") == 0)
             FQ_TRY(fq_put_figure(f, page, &page->figures->figure[i], err));
+    fputs("</div>\n", f);
     for (size_t i = 0; i < models->n; i++)
         FQ_TRY(put_section(f, page, &models->section[i], err));
     return FQ_OK;
