@@ -44,6 +44,56 @@ if command -v gnuplot >/dev/null; then
     done
 fi
 
+# no model was run, so there is no section of one
+grep -q 'id="model' "$dir/report/index.html" && fail "a report without model cells has a section of models"
+
+# a section for each model: every figure that was measured, a sentence for what was not
+"$fq" env >"$dir/env.txt" 2>&1
+if [ -f datasets/files/smollm2-135m.gguf ] && grep -qi 'libllama' "$dir/env.txt" && ! grep -qi 'libllama.*absent' "$dir/env.txt"; then
+    seq 1 400 >"$dir/text.txt"
+    model="model: smollm2-135m, corpus: $dir/text.txt, context: 20, chunks: 2, tensors"
+    cat >"$dir/m.yaml" <<Y
+name: sections
+contract: matched-cpu
+seeds: [1]
+workers: 2
+models: [{$model: [key]}, {$model: [value]}]
+metrics: [perplexity]
+methods: [{name: turboquant-mse, bits: [2, 4]}]
+Y
+    cat >"$dir/p.yaml" <<Y
+name: sections-policies
+contract: matched-cpu
+seeds: [1]
+workers: 2
+models: [{$model: [key, value]}]
+metrics: [perplexity]
+policies: [{name: sparse, key: {name: q8_0}, value: {name: q8_0}, sparse_v: [0, 1.0e-2]}]
+Y
+    expect 0 -- "$fq" run "$dir/m.yaml" --out "$dir/m.h5"
+    expect 0 -- "$fq" run "$dir/p.yaml" --out "$dir/p.h5"
+    expect 0 'index.html' -- "$fq" report "$dir/m.h5" "$dir/p.h5" --out "$dir/sections"
+    expect 0 'index.html' -- "$fq" report "$dir/m.h5" --out "$dir/section"
+    [ "$(grep -c '<section id="model-' "$dir/sections/index.html")" = 1 ] || fail "one model and text: one section"
+    grep -q 'Not measured in this run' "$dir/sections/index.html" && fail "a section that lacks nothing says that it does"
+    grep -q 'Not measured in this run: a policy that skips values (sparse_v)\.' "$dir/section/index.html" || fail "a section does not say what it lacks"
+    for f in rate position layers kv sparse; do
+        csv=$(ls "$dir/sections/plots/data/model_$f-"*.csv)
+        [ -s "$csv" ] || fail "no data of model_$f"
+        command -v gnuplot >/dev/null || continue
+        for kind in svg pdf; do
+            name=$(basename "$csv" .csv)
+            [ -s "$dir/sections/plots/$name.$kind" ] || fail "plots/$name.$kind is missing"
+            gnuplot -c "plots/model_$f.gp" "$csv" "$dir/again.$kind" "$kind" 2>"$dir/gp.txt" || { fail "model_$f.gp cannot be run by hand"; cat "$dir/gp.txt" >&2; }
+            [ -s "$dir/gp.txt" ] && { fail "model_$f.gp warns"; head -n 3 "$dir/gp.txt" >&2; }
+        done
+        grep -q "id=\"plot-model_$f-" "$dir/sections/index.html" || fail "model_$f is not on the page"
+    done
+    absent "$dir/section/plots/data/"model_sparse-*
+else
+    echo "no section of a model: this build has no libllama, or datasets/files no smollm2-135m.gguf (make setup)"
+fi
+
 # replaced as a whole; nothing of ours beside it
 touch "$dir/report/stale.txt"
 expect 0 -- "$fq" report "$dir/r.h5" --out "$dir/report"
