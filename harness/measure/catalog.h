@@ -4,6 +4,7 @@
 #define FQ_MEASURE_CATALOG_H
 
 #include "harness/base/error.h"
+#include "harness/base/words.h"
 #include "harness/method.h"
 
 #include <stddef.h>
@@ -34,8 +35,5 @@ void fq_params_print(const struct fq_method *method, const struct fq_params *par
 /* Ranges, then the method's own check. */
 int fq_params_check(const struct fq_method *method, const struct fq_params *params, const struct fq_shape *shape,
                     struct fq_error *err);
-
-/* The entry of a list nearest to `word` (Levenshtein, at most 1/2 of its length away), or NULL. */
-const char *fq_nearest(const char *word, const char *const *list, size_t n);
 
 #endif

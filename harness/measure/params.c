@@ -12,58 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD_MAX = 63 };
-
-/* Levenshtein distance with unit costs; words longer than WORD_MAX are cut, they resemble nothing anyway. */
-static size_t distance(const char *a, const char *b) {
-    const size_t n = strnlen(a, WORD_MAX), m = strnlen(b, WORD_MAX);
-    size_t row[WORD_MAX + 1];
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
-const char *fq_nearest(const char *word, const char *const *list, size_t n) {
-    const char *best = NULL;
-    size_t best_distance = strlen(word) / 2 + 1;
-    for (size_t i = 0; i < n; i++) {
-        const size_t d = distance(word, list[i]);
-        if (d < best_distance) {
-            best = list[i];
-            best_distance = d;
-        }
-    }
-    return best;
-}
-
-/* "a, b, c" of the method's parameter names or of a parameter's choices, cut with "..." if it does not fit. */
-static void join(char *out, size_t size, const char *const *words, size_t n) {
-    size_t used = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < n; i++) {
-        const int w = snprintf(out + used, size - used, "%s%s", i ? ", " : "", words[i]);
-        if (w < 0 || (size_t)w >= size - used) {
-            if (size > 4)
-                memcpy(out + size - 4, "...", 4);
-            return;
-        }
-        used += (size_t)w;
-    }
-}
-
 static size_t count_choices(const struct fq_param_spec *p) {
     size_t n = 0;
     while (p->choices[n])
@@ -87,7 +35,7 @@ static int unknown_name(const struct fq_method *method, const char *name, struct
     const char *near = fq_nearest(name, names, method->n_params);
     if (near)
         return fq_fail(err, FQ_USAGE, "unknown parameter '%s' of %s, did you mean '%s'?", name, method->name, near);
-    join(all, sizeof all, names, method->n_params);
+    fq_words_join(all, sizeof all, names, method->n_params);
     return fq_fail(err, FQ_USAGE, "unknown parameter '%s' of %s; its parameters are: %s", name, method->name, all);
 }
 
@@ -111,8 +59,10 @@ static int set_choice(const struct fq_method *method, const struct fq_param_spec
             return 0;
         }
     char all[320];
-    join(all, sizeof all, p->choices, n);
-    const char *near = fq_nearest(value, p->choices, n);
+    fq_words_join(all, sizeof all, p->choices, n);
+    char *end;
+    (void)strtod(value, &end); /* no number is meant by another: -1 is not a slip for 1 */
+    const char *near = *end != '\0' ? fq_nearest(value, p->choices, n) : NULL;
     if (near)
         return fq_fail(err, FQ_USAGE, "unknown value '%s' of %s of %s, did you mean '%s'? (choices: %s)", value,
                        p->name, method->name, near, all);
