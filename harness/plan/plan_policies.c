@@ -105,7 +105,8 @@ int fq_plan_policies(struct fq_plan *plan, size_t model, struct fq_random *order
     fq_random_shuffle(order, index, n);
     int code = 0;
     for (size_t i = 0; code == 0 && i < n; i++)
-        code = add_policy(plan, model, &plan->sweep->policies[index[i]], err);
+        if (fq_sweep_policy_runs_on(&plan->sweep->policies[index[i]], plan->sweep->models[model].name))
+            code = add_policy(plan, model, &plan->sweep->policies[index[i]], err);
     free(index);
     return code;
 }

@@ -236,6 +236,8 @@ void fq_sweep_free(struct fq_sweep *sweep) {
         free(sweep->models[i].seeds);
     for (size_t i = 0; i < sweep->n_instances; i++)
         fq_sweep_free_instance(&sweep->instances[i]);
+    for (size_t i = 0; i < sweep->n_policies; i++)
+        fq_sweep_free_patterns(sweep->policies[i].data, sweep->policies[i].n_data);
     free(sweep->data);
     free(sweep->models);
     free(sweep->instances);

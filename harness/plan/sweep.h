@@ -81,7 +81,9 @@ struct fq_sweep_policy {
     struct fq_policy policy;
     char name[48], label[96], rate_class[32]; /* rate_class "": the rate at the context, to two decimals */
     char parameters[FQ_CELL_PARAMETERS];
-    bool draws;    /* some code draws random numbers: seeds matter */
+    bool draws;  /* some code draws random numbers: seeds matter */
+    char **data; /* as of an instance */
+    size_t n_data;
     int replicate; /* as of an instance */
     int line;
 };
@@ -119,5 +121,6 @@ void fq_sweep_free(struct fq_sweep *sweep);
 
 /* True if an instance runs on the data or model of this name. */
 bool fq_sweep_runs_on(const struct fq_sweep_instance *instance, const char *name);
+bool fq_sweep_policy_runs_on(const struct fq_sweep_policy *policy, const char *name);
 
 #endif

@@ -6,7 +6,6 @@
 
 #include "harness/measure/catalog.h"
 
-#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,32 +30,13 @@ static int copy_seeds(const uint64_t *from, size_t n, struct fq_sweep_instance *
     return 0;
 }
 
-static int copy_patterns(char *const *from, size_t n, struct fq_sweep_instance *to, struct fq_error *err) {
-    to->data = NULL;
-    to->n_data = 0;
-    if (n == 0)
-        return 0;
-    to->data = calloc(n, sizeof *to->data);
-    for (; to->data && to->n_data < n; to->n_data++) {
-        to->data[to->n_data] = strdup(from[to->n_data]);
-        if (!to->data[to->n_data])
-            break;
-    }
-    return to->n_data == n ? 0 : fq_fail(err, FQ_FAILED, "out of memory");
-}
-
 void fq_sweep_free_instance(struct fq_sweep_instance *instance) {
-    for (size_t i = 0; i < instance->n_data; i++)
-        free(instance->data[i]);
-    free(instance->data);
+    fq_sweep_free_patterns(instance->data, instance->n_data);
     free(instance->seeds);
 }
 
 bool fq_sweep_runs_on(const struct fq_sweep_instance *instance, const char *name) {
-    for (size_t i = 0; i < instance->n_data; i++)
-        if (fnmatch(instance->data[i], name, 0) == 0)
-            return true;
-    return instance->n_data == 0;
+    return fq_sweep_patterns_match(instance->data, instance->n_data, name);
 }
 
 /* A copy of `from` at the end of the list, with seeds and patterns of its own. */
@@ -69,7 +49,7 @@ static int add(struct fq_sweep *sweep, const struct fq_sweep_instance *from, str
     *to = *from;
     to->seeds = NULL;
     to->n_seeds = 0;
-    int code = copy_patterns(from->data, from->n_data, to, err);
+    int code = fq_sweep_copy_patterns(from->data, from->n_data, &to->data, &to->n_data, err);
     if (code == 0)
         code = copy_seeds(from->seeds, from->n_seeds, to, err);
     if (code == 0)
@@ -143,38 +123,6 @@ static int expand(struct fq_tree *tree, const yaml_node_t *entry, size_t pair, s
     return 0;
 }
 
-/* Patterns that match nothing are typing errors: the entry would be left out in silence. */
-static int read_patterns(struct fq_tree *tree, const yaml_node_t *list, const struct fq_sweep *sweep,
-                         struct fq_sweep_instance *at, struct fq_error *err) {
-    at->data = calloc(fq_tree_count(list) + 1, sizeof *at->data);
-    if (!at->data)
-        return fq_fail(err, FQ_FAILED, "out of memory");
-    if (fq_tree_count(list) == 0)
-        return fq_tree_fail(tree, list, err, "data of %s: the list is empty; leave the key out to run on everything",
-                            at->method->name);
-    for (size_t i = 0; i < fq_tree_count(list); i++) {
-        const yaml_node_t *item = fq_tree_item(tree, list, i);
-        const char *word = NULL;
-        bool any = false;
-        FQ_TRY(fq_tree_word(tree, item, "data", &word, err));
-        for (size_t k = 0; k < sweep->n_data; k++)
-            any = any || fnmatch(word, sweep->data[k].name, 0) == 0;
-        for (size_t k = 0; k < sweep->n_models; k++)
-            any = any || fnmatch(word, sweep->models[k].name, 0) == 0;
-        if (!any)
-            return fq_tree_fail(tree, item, err, "data of %s: no data or model is called '%s'; the first is '%s'",
-                                at->method->name, word,
-                                sweep->n_data     ? sweep->data[0].name
-                                : sweep->n_models ? sweep->models[0].name
-                                                  : "(none)");
-        at->data[at->n_data] = strdup(word);
-        if (!at->data[at->n_data])
-            return fq_fail(err, FQ_FAILED, "out of memory");
-        at->n_data++;
-    }
-    return 0;
-}
-
 static int read_own_keys(struct fq_tree *tree, const yaml_node_t *entry, const struct fq_sweep *sweep,
                          struct fq_sweep_instance *at, struct fq_error *err) {
     const yaml_node_t *rate = fq_tree_get(tree, entry, "rate_class"), *metrics = fq_tree_get(tree, entry, "metrics"),
@@ -207,7 +155,7 @@ static int read_own_keys(struct fq_tree *tree, const yaml_node_t *entry, const s
         at->threads_given = true;
     }
     if (data)
-        FQ_TRY(read_patterns(tree, data, sweep, at, err));
+        FQ_TRY(fq_sweep_read_patterns(tree, data, sweep, at->method->name, &at->data, &at->n_data, err));
     if (seeds)
         return fq_sweep_read_numbers(tree, seeds, "seeds", 0, UINT64_MAX, &at->seeds, &at->n_seeds, err);
     return copy_seeds(sweep->seeds, sweep->n_seeds, at, err);

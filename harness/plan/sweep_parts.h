@@ -13,6 +13,14 @@ int fq_sweep_read_policies(struct fq_tree *tree, struct fq_sweep *sweep, struct 
 int fq_sweep_finish_methods(struct fq_sweep *sweep, struct fq_error *err);
 void fq_sweep_free_instance(struct fq_sweep_instance *instance);
 
+/* Patterns of data and model names, n of them (none: everything), malloc'ed. One that matches nothing in the sweep is a
+ * typing error: the entry `what` would be left out in silence. After a failure *out is to be freed, too. */
+int fq_sweep_read_patterns(struct fq_tree *tree, const yaml_node_t *list, const struct fq_sweep *sweep,
+                           const char *what, char ***out, size_t *n, struct fq_error *err);
+int fq_sweep_copy_patterns(char *const *from, size_t n, char ***out, size_t *n_out, struct fq_error *err);
+void fq_sweep_free_patterns(char **patterns, size_t n);
+bool fq_sweep_patterns_match(char *const *patterns, size_t n, const char *name);
+
 /* Words of a list -> bits; unknown names fail with the nearest. */
 int fq_sweep_read_metrics(struct fq_tree *tree, const yaml_node_t *list, unsigned *out, struct fq_error *err);
 int fq_sweep_read_tensors(struct fq_tree *tree, const yaml_node_t *list, bool *key, bool *value, struct fq_error *err);

@@ -19,7 +19,7 @@
 enum { MAX_CHOICES = 32, MAX_POLICIES = 4096, MAX_TOKENS = 1 << 20, SHAPE_DIM = 128 };
 
 static const char *const policy_keys[] = {"name",   "key",      "value",   "window", "sinks",      "residual", "decay",
-                                          "layers", "sparse_v", "prefill", "path",   "rate_class", "centre"};
+                                          "layers", "sparse_v", "prefill", "path",   "rate_class", "centre",   "data"};
 static const char *const rule_keys[] = {"layers", "key", "value", "decay"};
 static const char *const decay_keys[] = {"after", "every", "key", "value"};
 
@@ -296,6 +296,18 @@ static int read_rest(struct reader *r, const yaml_node_t *entry, struct fq_polic
     return 0;
 }
 
+bool fq_sweep_policy_runs_on(const struct fq_sweep_policy *policy, const char *name) {
+    return fq_sweep_patterns_match(policy->data, policy->n_data, name);
+}
+
+static bool meet(const struct fq_sweep *sweep, const struct fq_sweep_policy *a, const struct fq_sweep_policy *b) {
+    for (size_t i = 0; i < sweep->n_models; i++)
+        if (fq_sweep_policy_runs_on(a, sweep->models[i].name) && fq_sweep_policy_runs_on(b, sweep->models[i].name))
+            return true;
+    return false;
+}
+
+/* A copy of `from` at the end of the list, with patterns of its own. */
 static int add(struct reader *r, const yaml_node_t *entry, struct fq_sweep *sweep, const struct fq_sweep_policy *from,
                struct fq_error *err) {
     if (sweep->n_policies >= MAX_POLICIES)
@@ -305,19 +317,20 @@ static int add(struct reader *r, const yaml_node_t *entry, struct fq_sweep *swee
     if (!grown)
         return fq_fail(err, FQ_FAILED, "out of memory for the policies of a sweep");
     sweep->policies = grown;
-    struct fq_sweep_policy *to = &grown[sweep->n_policies];
+    struct fq_sweep_policy *to = &grown[sweep->n_policies++];
     *to = *from;
-    for (size_t i = 0; i < sweep->n_policies; i++)
-        if (strcmp(grown[i].name, to->name) == 0 && strcmp(grown[i].parameters, to->parameters) == 0)
+    FQ_TRY(fq_sweep_copy_patterns(from->data, from->n_data, &to->data, &to->n_data, err));
+    for (size_t i = 0; i + 1 < sweep->n_policies; i++)
+        if (strcmp(grown[i].name, to->name) == 0 && strcmp(grown[i].parameters, to->parameters) == 0 &&
+            meet(sweep, &grown[i], to))
             to->replicate++;
-    sweep->n_policies++;
     return 0;
 }
 
 /* One reading of an entry with the choices as they stand. */
 static int read_once(struct reader *r, const yaml_node_t *entry, struct fq_sweep *sweep, const char *name,
-                     struct fq_error *err) {
-    struct fq_sweep_policy at = {.line = fq_tree_line(entry)};
+                     char **patterns, size_t n_patterns, struct fq_error *err) {
+    struct fq_sweep_policy at = {.line = fq_tree_line(entry), .data = patterns, .n_data = n_patterns};
     const yaml_node_t *key = fq_tree_get(r->tree, entry, "key"), *value = fq_tree_get(r->tree, entry, "value");
     const yaml_node_t *rate = fq_tree_get(r->tree, entry, "rate_class");
     const char *word = NULL;
@@ -348,7 +361,7 @@ static int read_once(struct reader *r, const yaml_node_t *entry, struct fq_sweep
 
 static int read_entry(struct fq_tree *tree, const yaml_node_t *entry, struct fq_sweep *sweep, struct fq_error *err) {
     struct reader r = {.tree = tree};
-    const yaml_node_t *name = fq_tree_get(tree, entry, "name");
+    const yaml_node_t *name = fq_tree_get(tree, entry, "name"), *data = fq_tree_get(tree, entry, "data");
     const char *word = NULL;
     if (!name || !fq_tree_get(tree, entry, "key") || !fq_tree_get(tree, entry, "value"))
         return fq_tree_fail(tree, entry, err,
@@ -358,10 +371,16 @@ static int read_entry(struct fq_tree *tree, const yaml_node_t *entry, struct fq_
     if (strlen(word) >= sizeof((struct fq_sweep_policy *)0)->name)
         return fq_tree_fail(tree, name, err, "name: '%.40s...' is longer than %zu characters", word,
                             sizeof((struct fq_sweep_policy *)0)->name - 1);
+    char **patterns = NULL;
+    size_t n_patterns = 0;
+    int code = 0;
+    if (data)
+        code = fq_sweep_read_patterns(tree, data, sweep, word, &patterns, &n_patterns, err);
     do
-        FQ_TRY(read_once(&r, entry, sweep, word, err));
-    while (turn(&r));
-    return 0;
+        code = code == 0 ? read_once(&r, entry, sweep, word, patterns, n_patterns, err) : code;
+    while (code == 0 && turn(&r));
+    fq_sweep_free_patterns(patterns, n_patterns);
+    return code;
 }
 
 static bool code_draws(const struct fq_policy_code *code, enum fq_tensor tensor) {
@@ -381,6 +400,27 @@ static bool draws(const struct fq_policy *p) {
     return false;
 }
 
+/* Every model needs a noise floor, so where `data` keeps the twins so far from one, the first policy that runs there
+ * gets another. */
+static int add_twins(struct reader *r, const yaml_node_t *list, struct fq_sweep *sweep, struct fq_error *err) {
+    for (size_t m = 0; m < sweep->n_models; m++) {
+        const struct fq_sweep_policy *first = NULL;
+        bool twin = false;
+        for (size_t i = 0; i < sweep->n_policies; i++) {
+            const struct fq_sweep_policy *at = &sweep->policies[i];
+            if (!fq_sweep_policy_runs_on(at, sweep->models[m].name))
+                continue;
+            twin = twin || at->replicate > 0;
+            first = first ? first : at;
+        }
+        if (first && !twin) {
+            const struct fq_sweep_policy copy = *first;
+            FQ_TRY(add(r, list, sweep, &copy, err));
+        }
+    }
+    return 0;
+}
+
 int fq_sweep_read_policies(struct fq_tree *tree, struct fq_sweep *sweep, struct fq_error *err) {
     const yaml_node_t *list = fq_tree_get(tree, fq_tree_root(tree), "policies");
     if (!list)
@@ -391,14 +431,9 @@ int fq_sweep_read_policies(struct fq_tree *tree, struct fq_sweep *sweep, struct 
                             "value: full}");
     for (size_t i = 0; i < fq_tree_count(list); i++)
         FQ_TRY(read_entry(tree, fq_tree_item(tree, list, i), sweep, err));
-    bool twin = sweep->n_instances > 0; /* methods have one of their own */
-    for (size_t i = 0; i < sweep->n_policies; i++)
-        twin = twin || sweep->policies[i].replicate > 0;
     struct reader r = {.tree = tree};
-    if (!twin) {
-        const struct fq_sweep_policy first = sweep->policies[0];
-        FQ_TRY(add(&r, list, sweep, &first, err));
-    }
+    if (sweep->n_instances == 0) /* methods have a twin of their own */
+        FQ_TRY(add_twins(&r, list, sweep, err));
     for (size_t i = 0; i < sweep->n_policies; i++) {
         struct fq_sweep_policy *at = &sweep->policies[i];
         at->draws = draws(&at->policy);

@@ -36,6 +36,7 @@ grep -E 'asym value\.bits=4 window=16 ' "$dir/out.txt" | grep -qF "$(python3 -c 
 
 q8='key: {name: q8_0}, value: full'
 refused '{name: p, key: {name: q8_0}}' 'needs name, key and value'
+refused "{name: p, $q8, data: [none*]}" "no data or model is called 'none\*'"
 refused "{name: p, $q8, windw: 4}" "unknown key 'windw'" "did you mean 'window'"
 refused '{name: p, key: {name: q8_1}, value: full}' "unknown method 'q8_1'" "did you mean"
 refused '{name: p, key: {name: turboquant-mse, bitz: 2}, value: full}' "did you mean 'bits'"

@@ -97,6 +97,41 @@ static void contexts_have_names(void **state) {
     fq_sweep_free(&s);
 }
 
+/* The same key as in methods; every model has a twin of a policy that runs on it, and only there. */
+static void a_policy_runs_on_its_own_models_only(void **state) {
+    struct fq_sweep s;
+    struct fq_error err = {0};
+    (void)state;
+    char text[1024];
+    const char *path = fixture_path("d.yaml"),
+               *head_of = "name: parts\ncontract: matched-cpu\nseeds: [1]\nmetrics: [perplexity]\nmodels:\n"
+                          "  - {model: small, corpus: words, context: 512, chunks: 2, tensors: [key]}\n"
+                          "  - {model: large, corpus: words, context: 512, chunks: 2, tensors: [key]}\npolicies:\n";
+    int n = snprintf(text, sizeof text,
+                     "%s  - {name: a, key: {name: [q4_0, q8_0]}, value: full, data: [\"small/*\"]}\n"
+                     "  - {name: a, key: {name: q4_0}, value: full, data: [\"lar*\", \"none/*\", \"large/words\"]}\n",
+                     head_of);
+    fixture_write(path, text, (size_t)n);
+    assert_int_equal(fq_sweep_load(path, NULL, &s, &err), FQ_USAGE);
+    assert_non_null(strstr(err.text, ":10: data of a: no data or model is called 'none/*'"));
+    n = snprintf(text, sizeof text,
+                 "%s  - {name: a, key: {name: [q4_0, q8_0]}, value: full, data: [\"small/*\"]}\n"
+                 "  - {name: a, key: {name: q4_0}, value: full, data: \"lar*\"}\n",
+                 head_of);
+    fixture_write(path, text, (size_t)n);
+    if (fq_sweep_load(path, NULL, &s, &err) != 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(s.n_policies, 3 + 2);
+    static const bool small[] = {true, true, false, true, false};
+    static const int replicate[] = {0, 0, 0, 1, 1};
+    for (size_t i = 0; i < s.n_policies; i++) {
+        assert_int_equal(fq_sweep_policy_runs_on(&s.policies[i], "small/words"), small[i]);
+        assert_int_equal(fq_sweep_policy_runs_on(&s.policies[i], "large/words"), !small[i]);
+        assert_int_equal(s.policies[i].replicate, replicate[i]);
+    }
+    fq_sweep_free(&s);
+}
+
 static void lists_multiply_and_defaults_fill(void **state) {
     struct fq_sweep s;
     (void)state;
@@ -429,6 +464,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_multiply_and_defaults_fill),
         cmocka_unit_test(contexts_have_names),
+        cmocka_unit_test(a_policy_runs_on_its_own_models_only),
         cmocka_unit_test(models_have_a_noise_floor),
         cmocka_unit_test(an_instance_listed_twice_is_its_own_twin),
         cmocka_unit_test(overrides_make_another_sweep),
