@@ -69,8 +69,10 @@ static int add_policy(struct fq_plan *plan, size_t model, const struct fq_sweep_
     if (why)
         code = fq_fail(err, FQ_USAGE, "centre %s on %s is not possible: %s", fq_centre_name(at->policy.centre),
                        info->name, why);
-    if (code != 0)
+    if (code != 0) {
+        fq_policy_plan_close(&layers);
         return fq_fail_in(err, "%s:%d: policy %s on %s", s->path, at->line, at->name, m->name);
+    }
     const uint64_t *seeds = m->n_seeds > 0 ? m->seeds : s->seeds;
     const size_t n_seeds = at->draws ? (m->n_seeds > 0 ? m->n_seeds : s->n_seeds) : 1;
     for (size_t i = 0; code == 0 && i < n_seeds; i++) {
