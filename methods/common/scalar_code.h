@@ -22,6 +22,14 @@ extern const char *const fq_codebook_choices[]; /* "gaussian" "sphere", NULL */
         .min = (least), .max = 8, .def = (default_bits)                                                                \
     }
 
+#define FQ_PARAM_CODEBOOK                                                                                              \
+    {                                                                                                                  \
+        .name = "codebook",                                                                                            \
+        .help = "density the Lloyd-Max levels are optimal for: gaussian (its limit), sphere (the coordinate of a "     \
+                "unit vector at this d)",                                                                              \
+        .kind = FQ_PARAM_CHOICE, .def = FQ_CODEBOOK_GAUSSIAN, .choices = fq_codebook_choices                           \
+    }
+
 struct fq_scalar_code {
     int bits; /* 0..8; 0 codes nothing: c = 0 */
     enum fq_rotation_kind rotation;

@@ -2,6 +2,7 @@
  * bytes, and the mistakes of methods.md 2.3 and 12. */
 #include "tests/support/method_gates.h"
 
+#include "methods/common/lloyd_max.h"
 #include "methods/turboquant/release_tables.h"
 #include "methods/turboquant/turboquant_outlier.h"
 #include "methods/turboquant/turboquant_prod.h"
@@ -115,6 +116,82 @@ static void the_release_differs_by_its_constants(void **state) {
     fixture_close(&b);
 }
 
+/* Half of the channels, so that both parts have rotations of one size: were they drawn from one stream they would be
+ * equal. The first follows the stream "rotation" alone and the second the stream "sketch" alone. */
+static void the_parts_share_no_number(void **state) {
+    (void)state;
+    static const char *const rows[] = {"share=1/2", "share=1/2 rotation=rht"};
+    for (size_t r = 0; r < 2; r++)
+        for (size_t m = 0; m < 2; m++) {
+            const struct fq_method *method = outlier_methods[m];
+            const struct fq_shape shape = {.dim = 128, .tensor = FQ_KEY};
+            const struct fq_params params = fixture_params(method, rows[r]);
+            const struct turboquant_outlier split = turboquant_outlier_of(&params, &shape);
+            const struct fq_streams one = fq_streams_for(1), two = fq_streams_for(2);
+            const struct fq_streams drawn[3] = {one,
+                                                {.rotation = two.rotation,
+                                                 .sketch = one.sketch,
+                                                 .training = one.training,
+                                                 .bits = one.bits,
+                                                 .uniform = one.uniform,
+                                                 .gaussian = one.gaussian},
+                                                {.rotation = one.rotation,
+                                                 .sketch = two.sketch,
+                                                 .training = one.training,
+                                                 .bits = one.bits,
+                                                 .uniform = one.uniform,
+                                                 .gaussian = one.gaussian}};
+            const uint8_t *loud[3], *rest[3];
+            uint8_t *shared[3];
+            void *work = fixture_alloc(method->setup_scratch(&params, &shape));
+            for (size_t s = 0; s < 3; s++) {
+                shared[s] = fixture_alloc(method->footprint(&params, &shape).shared_bytes);
+                method->setup(&params, &shape, &drawn[s], shared[s], work);
+                loud[s] = fq_scalar_code_rotation_state(shared[s] + split.shared_at[OUTLIER_LOUD]);
+                rest[s] = fq_scalar_code_rotation_state(shared[s] + split.shared_at[OUTLIER_REST]);
+            }
+            const size_t bytes = fq_rotation_state_bytes(split.part[0].rotation, split.part[0].rounds, 64);
+            assert_memory_not_equal(loud[0], rest[0], bytes);
+            assert_memory_not_equal(loud[0], loud[1], bytes);
+            assert_memory_equal(rest[0], rest[1], bytes);
+            assert_memory_equal(loud[0], loud[2], bytes);
+            assert_memory_not_equal(rest[0], rest[2], bytes);
+            for (size_t s = 0; s < 3; s++)
+                free(shared[s]);
+            free(work);
+        }
+}
+
+/* Each part's levels are those of its own dimension; the bytes stay what they are. */
+static void the_sphere_codebook_is_each_parts_own(void **state) {
+    (void)state;
+    static const size_t dims[] = {16, 64, 128};
+    for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++) {
+        struct fixture f, g;
+        fixture_open(&f, &fq_method_turboquant_outlier, "bits=2.5 codebook=sphere", dims[i], FQ_KEY, 1);
+        fixture_open(&g, &fq_method_turboquant_outlier, "bits=2.5 codebook=gaussian", dims[i], FQ_KEY, 1);
+        assert_int_equal(f.footprint.record_bytes, g.footprint.record_bytes);
+        assert_int_equal(f.footprint.shared_bytes, g.footprint.shared_bytes);
+        const struct turboquant_outlier split = turboquant_outlier_of(&f.params, &f.call.shape);
+        for (int p = 0; p < OUTLIER_PARTS; p++) {
+            float levels[8], bounds[8];
+            fq_lloyd_max_sphere(split.part[p].bits, split.part[p].dim, levels, bounds);
+            const size_t bytes = sizeof levels[0] << split.part[p].bits;
+            const uint8_t *own = (const uint8_t *)f.shared + split.shared_at[p];
+            assert_memory_equal(fq_scalar_code_levels(own), levels, bytes);
+            assert_memory_not_equal(fq_scalar_code_levels((const uint8_t *)g.shared + split.shared_at[p]), levels,
+                                    bytes);
+        }
+        gates_worst_cases(&fq_method_turboquant_outlier, "bits=3.5 codebook=sphere", dims[i]);
+        fixture_close(&f);
+        fixture_close(&g);
+    }
+    char why[240]; /* a part of three channels has no such codebook */
+    const struct fq_shape shape = {.dim = 12, .tensor = FQ_KEY};
+    const struct fq_params params = fixture_params(&fq_method_turboquant_outlier, "codebook=sphere");
+    assert_int_equal(fq_method_turboquant_outlier.check(&params, &shape, why, sizeof why), -1);
+}
+
 /* ---- outlier channels ----------------------------------------------------------------------------------------------
  */
 
@@ -179,11 +256,15 @@ static void the_released_scale_hurts_the_loud_channels(void **state) {
     (void)state;
     const struct {
         const char *params;
+        size_t dim;
         double right, released;
-    } rows[] = {{"bits=2.5", 0.032474, 0.125778}, {"bits=3.5", 0.0089267, 0.060844}};
-    for (size_t r = 0; r < 2; r++) {
-        const double right = loud_error(&fq_method_turboquant_outlier, rows[r].params, 128);
-        const double released = loud_error(&fq_method_turboquant_mse_release_outlier, rows[r].params, 128);
+    } rows[] = {{"bits=2.5", 128, 0.032474, 0.125778},
+                {"bits=3.5", 128, 0.0089267, 0.060844},
+                {"bits=2.5", 64, 0.030950, 0.239178}, /* parts of 16: the number in the code stays 128 */
+                {"bits=3.5", 64, 0.0086495, 0.149659}};
+    for (size_t r = 0; r < 4; r++) {
+        const double right = loud_error(&fq_method_turboquant_outlier, rows[r].params, rows[r].dim);
+        const double released = loud_error(&fq_method_turboquant_mse_release_outlier, rows[r].params, rows[r].dim);
         if (!(fabs(right / rows[r].right - 1) < 0.04) || !(fabs(released / rows[r].released - 1) < 0.04))
             fail_msg("%s: right %.5f, released %.5f", rows[r].params, right, released);
     }
@@ -209,7 +290,7 @@ static void bad_dimensions_are_refused(void **state) {
 /* ---- vLLM's values -------------------------------------------------------------------------------------------------
  */
 
-/* iid N(0,1), minimum and maximum over the whole vector: Monte Carlo of the formula, n = 100000. */
+/* iid N(0,1), minimum and maximum over the whole vector: quadrature, as in the method's gates of values. */
 static void values_are_coded_between_minimum_and_maximum(void **state) {
     (void)state;
     enum { N = 4000 };
@@ -218,7 +299,7 @@ static void values_are_coded_between_minimum_and_maximum(void **state) {
         size_t dim;
         double expected;
     } rows[] = {
-        {"bits=3", 64, 0.036914}, {"bits=3", 128, 0.045751}, {"bits=4", 64, 0.0080296}, {"bits=4", 128, 0.0099478}};
+        {"bits=3", 64, 0.036923}, {"bits=3", 128, 0.045719}, {"bits=4", 64, 0.0080309}, {"bits=4", 128, 0.0099472}};
     for (size_t r = 0; r < 4; r++) {
         struct fixture f;
         fixture_open(&f, &fq_method_turboquant_vllm, rows[r].params, rows[r].dim, FQ_VALUE, 1);
@@ -253,6 +334,8 @@ int main(void) {
         cmocka_unit_test(estimators_are_linear),
         cmocka_unit_test(footprints_follow_the_formulas),
         cmocka_unit_test(the_release_differs_by_its_constants),
+        cmocka_unit_test(the_parts_share_no_number),
+        cmocka_unit_test(the_sphere_codebook_is_each_parts_own),
         cmocka_unit_test(training_finds_the_loud_channels),
         cmocka_unit_test(the_released_scale_hurts_the_loud_channels),
         cmocka_unit_test(bad_dimensions_are_refused),

@@ -8,17 +8,9 @@
 extern const struct fq_method fq_method_turboquant_mse;
 
 static const struct fq_param_spec params[] = {
-    [MSE_BITS] = FQ_PARAM_CODE_BITS(1, 4),
-    [MSE_ROTATION] = FQ_PARAM_ROTATION(FQ_ROTATION_HAAR),
-    [MSE_ROUNDS] = FQ_PARAM_ROUNDS,
-    [MSE_SCALE] = FQ_PARAM_SCALE(FQ_SCALE_RAW),
-    [MSE_CODEBOOK] = {.name = "codebook",
-                      .help = "density the Lloyd-Max levels are optimal for: gaussian (its limit), sphere (the "
-                              "coordinate of a unit vector at this d)",
-                      .kind = FQ_PARAM_CHOICE,
-                      .def = FQ_CODEBOOK_GAUSSIAN,
-                      .choices = fq_codebook_choices},
-    [MSE_SCALAR] = FQ_PARAM_SCALAR,
+    [MSE_BITS] = FQ_PARAM_CODE_BITS(1, 4), [MSE_ROTATION] = FQ_PARAM_ROTATION(FQ_ROTATION_HAAR),
+    [MSE_ROUNDS] = FQ_PARAM_ROUNDS,        [MSE_SCALE] = FQ_PARAM_SCALE(FQ_SCALE_RAW),
+    [MSE_CODEBOOK] = FQ_PARAM_CODEBOOK,    [MSE_SCALAR] = FQ_PARAM_SCALAR,
 };
 
 static double nominal_bits(const struct fq_params *values) {

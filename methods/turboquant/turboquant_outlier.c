@@ -27,6 +27,7 @@ static const struct fq_param_spec params[] = {
     [OUTLIER_ROTATION] = FQ_PARAM_ROTATION(FQ_ROTATION_HAAR),
     [OUTLIER_ROUNDS] = FQ_PARAM_ROUNDS,
     [OUTLIER_SCALAR] = FQ_PARAM_SCALAR,
+    [OUTLIER_CODEBOOK] = FQ_PARAM_CODEBOOK,
 };
 
 static size_t divisor(const struct fq_params *values) {
@@ -48,11 +49,11 @@ static struct turboquant_outlier split_of(const struct fq_params *values, const 
             .bits = (int)values->v[OUTLIER_BITS] + (p == OUTLIER_LOUD ? 3 : 2),
             .rotation = (enum fq_rotation_kind)values->v[OUTLIER_ROTATION],
             .rounds = (int)values->v[OUTLIER_ROUNDS],
-            .codebook = FQ_CODEBOOK_GAUSSIAN,
+            .codebook = (enum fq_codebook_kind)values->v[OUTLIER_CODEBOOK],
             .scale = FQ_SCALE_RAW,
             .scalar = (enum fq_scalar_kind)values->v[OUTLIER_SCALAR],
             .dim = p == OUTLIER_LOUD ? loud : shape->dim - loud,
-            .unit_dim = released ? shape->dim : 0, /* the released defect: 1/sqrt(d) on parts of d/4 and 3d/4 */
+            .unit_dim = released ? OUTLIER_RELEASED_UNIT_DIM : 0, /* the released defect, written as a number */
         };
         const struct fq_footprint fp = fq_scalar_code_footprint(&split.part[p]);
         split.work_dim[p] = fp.work_dim;
@@ -176,6 +177,7 @@ static void train(const struct fq_params *values, const struct fq_shape *shape, 
 /* For x uniform on the sphere all channels are alike: whichever are chosen, a quarter of them holds a quarter of the
  * energy. Quadrature of the sphere marginals of the parts. */
 #define RIGHT "sphere marginals of both parts, quadrature (methods.md 2.3)"
+#define SPHERE "Lloyd-Max of the sphere marginals of both parts, quadrature (methods.md 1.4)"
 static const struct fq_gate gates[] = {
     {"bits=2.5", 128, FQ_GATE_MSE, 0.094756, 0.03, RIGHT},
     {"bits=3.5", 128, FQ_GATE_MSE, 0.027579, 0.03, RIGHT},
@@ -185,17 +187,29 @@ static const struct fq_gate gates[] = {
     {"bits=3.5 share=1/2", 128, FQ_GATE_MSE, 0.021307, 0.03, RIGHT},
     {"bits=2.5", 128, FQ_GATE_SLOPE, 0.907774, 0.01, RIGHT},
     {"bits=3.5", 128, FQ_GATE_SLOPE, 0.974207, 0.005, RIGHT},
+    /* At d = 16 the parts have 4 and 12 channels; codebook=gaussian would give .0851 and .0248. */
+    {"bits=2.5 codebook=sphere", 16, FQ_GATE_MSE, 0.081391, 0.03, SPHERE},
+    {"bits=3.5 codebook=sphere", 16, FQ_GATE_MSE, 0.022749, 0.03, SPHERE},
 };
 
-#define BROKEN "1/sqrt(d) on both parts, quadrature (methods.md 2.3)"
+/* The same quadrature with the released levels in units of 1/sqrt(128): parts of 32 and 96 at d = 128, of 16 and 48 at
+ * d = 64, of 32 and 32 with share=1/2 (README, the table of the released scale). */
+#define BROKEN "1/sqrt(128) on both parts, quadrature (methods.md 2.3)"
 static const struct fq_gate released_gates[] = {
-    {"bits=2.5", 128, FQ_GATE_MSE, 0.123583, 0.03, BROKEN},   {"bits=3.5", 128, FQ_GATE_MSE, 0.042769, 0.03, BROKEN},
-    {"bits=2.5", 64, FQ_GATE_MSE, 0.119971, 0.03, BROKEN},    {"bits=3.5", 64, FQ_GATE_MSE, 0.040267, 0.03, BROKEN},
-    {"bits=2.5", 128, FQ_GATE_SLOPE, 0.800916, 0.01, BROKEN}, {"bits=3.5", 128, FQ_GATE_SLOPE, 0.914112, 0.01, BROKEN},
+    {"bits=2.5", 128, FQ_GATE_MSE, 0.123583, 0.03, BROKEN},
+    {"bits=3.5", 128, FQ_GATE_MSE, 0.042769, 0.03, BROKEN},
+    {"bits=2.5", 64, FQ_GATE_MSE, 0.204646, 0.03, BROKEN},
+    {"bits=3.5", 64, FQ_GATE_MSE, 0.095545, 0.03, BROKEN},
+    {"bits=2.5 share=1/2", 64, FQ_GATE_MSE, 0.192080, 0.03, BROKEN},
+    {"bits=3.5 share=1/2", 64, FQ_GATE_MSE, 0.093311, 0.03, BROKEN},
+    {"bits=2.5", 128, FQ_GATE_SLOPE, 0.800919, 0.01, BROKEN},
+    {"bits=3.5", 128, FQ_GATE_SLOPE, 0.914113, 0.01, BROKEN},
+    {"bits=2.5", 64, FQ_GATE_SLOPE, 0.634223, 0.01, BROKEN},
+    {"bits=3.5", 64, FQ_GATE_SLOPE, 0.785184, 0.01, BROKEN},
 };
 
 #define SPLIT_METHOD                                                                                                   \
-    .abi = FQ_METHOD_ABI, .role = FQ_CONTENDER, .params = params, .n_params = OUTLIER_PARAMS, .data_oblivious = false, \
+    .abi = FQ_METHOD_ABI, .role = FQ_CONTENDER, .params = params, .data_oblivious = false,                             \
     .nominal_bits = nominal_bits, .check = check, .footprint = footprint, .setup_scratch = setup_scratch,              \
     .train = train,                                                                                                    \
     .bits_formula = "((b + 1) w1 + b w2 + 2 s) / d; b = 2 or 3, w1, w2 = the channels of both parts, padded for the "  \
@@ -204,6 +218,7 @@ static const struct fq_gate released_gates[] = {
 const struct fq_method fq_method_turboquant_outlier = {
     SPLIT_METHOD,
     .name = "turboquant-outlier",
+    .n_params = OUTLIER_PARAMS,
     .paper = "Zandieh, Daliri, Hadian, Mirrokni 2025, arXiv 2504.19874, outlier channels (2.5 and 3.5 bits)",
     .summary = "turboquant-mse on two sets of channels, the louder quarter with one bit more",
     .setup = setup,
@@ -215,8 +230,9 @@ const struct fq_method fq_method_turboquant_outlier = {
 const struct fq_method fq_method_turboquant_mse_release_outlier = {
     SPLIT_METHOD,
     .name = "turboquant-mse@release-outlier",
+    .n_params = OUTLIER_RELEASED_PARAMS,
     .paper = "released cache code of TurboQuant (arXiv 2504.19874) as kept by the RaBitQ comparison repository",
-    .summary = "turboquant-outlier as released: both parts' codebooks scaled by 1/sqrt(d) of the whole vector",
+    .summary = "turboquant-outlier as released: both parts' codebooks scaled by 1/sqrt(128), whatever d is",
     .setup = setup_released,
     .kernels = {[FQ_REF] = &turboquant_release_outlier_ref},
     .gates = released_gates,

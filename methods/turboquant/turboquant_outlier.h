@@ -1,6 +1,6 @@
 /* The outlier-channel split ("2.5 bit", "3.5 bit"): two scalar codes over two sets of channels, the louder set with one
  * bit more. turboquant-outlier has each part's codebook at its own scale; turboquant-mse@release-outlier has both at
- * the scale of the whole vector, as the released cache code does.
+ * 1/sqrt(128), whatever the dimension is, as the released cache code does.
  *
  * Which channels are loud is shared state, found by train(). Vectors after rotate: rotated loud part, rotated rest.
  * Record: indices and S of the loud part, then indices and S of the rest.
@@ -10,12 +10,23 @@
 
 #include "methods/common/scalar_code.h"
 
-enum { OUTLIER_BITS, OUTLIER_SHARE, OUTLIER_ROTATION, OUTLIER_ROUNDS, OUTLIER_SCALAR, OUTLIER_PARAMS };
+/* The released method has those before its codebook, which is no choice there. */
+enum {
+    OUTLIER_BITS,
+    OUTLIER_SHARE,
+    OUTLIER_ROTATION,
+    OUTLIER_ROUNDS,
+    OUTLIER_SCALAR,
+    OUTLIER_CODEBOOK,
+    OUTLIER_PARAMS,
+    OUTLIER_RELEASED_PARAMS = OUTLIER_CODEBOOK
+};
+enum { OUTLIER_RELEASED_UNIT_DIM = 128 };
 enum { OUTLIER_LOUD, OUTLIER_REST, OUTLIER_PARTS };
 
 struct turboquant_outlier {
     size_t dim;
-    bool released; /* codebook scaled for the whole vector, and the released levels */
+    bool released; /* codebook scaled by 1/sqrt(128), and the released levels */
     struct fq_scalar_code part[OUTLIER_PARTS];
     size_t work_dim[OUTLIER_PARTS], shared_at[OUTLIER_PARTS], record_at[OUTLIER_PARTS];
     size_t record_bytes, shared_bytes, part_scratch_at, scratch_bytes;

@@ -28,6 +28,7 @@ static const struct fq_param_spec params[] = {
     [PROD_ROTATION] = FQ_PARAM_ROTATION(FQ_ROTATION_HAAR),
     [PROD_ROUNDS] = FQ_PARAM_ROUNDS,
     [PROD_SCALAR] = FQ_PARAM_SCALAR,
+    [PROD_CODEBOOK] = FQ_PARAM_CODEBOOK,
 };
 
 struct turboquant_prod turboquant_prod_of(const struct fq_params *values, const struct fq_shape *shape) {
@@ -36,7 +37,7 @@ struct turboquant_prod turboquant_prod_of(const struct fq_params *values, const 
         .stage = {.bits = bits - 1,
                   .rotation = (enum fq_rotation_kind)values->v[PROD_ROTATION],
                   .rounds = (int)values->v[PROD_ROUNDS],
-                  .codebook = FQ_CODEBOOK_GAUSSIAN,
+                  .codebook = (enum fq_codebook_kind)values->v[PROD_CODEBOOK],
                   .scale = FQ_SCALE_RAW,
                   .scalar = (enum fq_scalar_kind)values->v[PROD_SCALAR],
                   .dim = shape->dim},
@@ -52,7 +53,8 @@ static double nominal_bits(const struct fq_params *values) {
 }
 
 static int check(const struct fq_params *values, const struct fq_shape *shape, char *why, size_t why_size) {
-    return fq_rotation_check((enum fq_rotation_kind)values->v[PROD_ROTATION], shape->dim, why, why_size);
+    const struct turboquant_prod prod = turboquant_prod_of(values, shape);
+    return fq_scalar_code_check(&prod.stage, why, why_size);
 }
 
 static struct fq_footprint footprint(const struct fq_params *values, const struct fq_shape *shape) {
@@ -75,6 +77,7 @@ static void setup(const struct fq_params *values, const struct fq_shape *shape, 
  * orthogonal rows lie 0.4 % (d = 128) below methods.md 1.6, which was computed with the limit of the constant. */
 #define EXACT_GAUSSIAN "(pi/2 - 1/d) D, methods.md 2.2"
 #define EXACT_ORTHOGONAL "(1 / (d (E|u_1|)^2) - 1) D, methods.md 2.2"
+#define EXACT_SPHERE "(1 / (d (E|u_1|)^2) - 1) D, D of the sphere's own code by quadrature, methods.md 1.4"
 #define TABLE_1_6 "methods.md 1.6"
 static const struct fq_gate gates[] = {
     {"bits=2 sketch=gaussian", 64, FQ_GATE_IP_VAR, 0.55737, 0.03, EXACT_GAUSSIAN},
@@ -93,6 +96,8 @@ static const struct fq_gate gates[] = {
     {"bits=4 sketch=orthogonal", 128, FQ_GATE_IP_VAR, 0.019187, 0.03, EXACT_ORTHOGONAL},
     {"bits=2 sketch=orthogonal residual=constant", 128, FQ_GATE_IP_VAR, 0.2066, 0.03, TABLE_1_6 " (release)"},
     {"bits=4 sketch=orthogonal residual=constant", 128, FQ_GATE_IP_VAR, 0.0198, 0.03, TABLE_1_6 " (release)"},
+    /* Where the sphere's levels differ: codebook=gaussian would give .00404. */
+    {"bits=5 codebook=sphere sketch=orthogonal", 8, FQ_GATE_IP_VAR, 0.0032694, 0.03, EXACT_SPHERE},
     {"bits=2 sketch=gaussian", 128, FQ_GATE_SLOPE, 1, 0.01, "methods.md 2.2: unbiased"},
     {"bits=3 sketch=gaussian", 128, FQ_GATE_SELF_IP, 1, 0.01, "methods.md 2.2: unbiased"},
     {"bits=1 sketch=orthogonal", 128, FQ_GATE_SLOPE, 1, 0.01, "methods.md 2.2, exact constant"},

@@ -151,6 +151,41 @@ static void sign_of_zero_is_plus(void **state) {
     fixture_close(&f);
 }
 
+/* codebook=sphere of the first stage is turboquant-mse's at one bit less, in the bytes of codebook=gaussian. */
+static void the_sphere_codebook_is_the_first_stages(void **state) {
+    (void)state;
+    enum { D = 16, N = 50 };
+    struct fixture mse, sphere, gaussian;
+    fixture_open(&mse, &fq_method_turboquant_mse, "bits=4 codebook=sphere scalar=fp32", D, FQ_KEY, 4);
+    fixture_open(&sphere, &fq_method_turboquant_prod, "bits=5 codebook=sphere scalar=fp32", D, FQ_KEY, 4);
+    fixture_open(&gaussian, &fq_method_turboquant_prod, "bits=5 scalar=fp32", D, FQ_KEY, 4);
+    assert_int_equal(sphere.footprint.record_bytes, gaussian.footprint.record_bytes);
+    assert_int_equal(sphere.footprint.shared_bytes, gaussian.footprint.shared_bytes);
+    float *x = fixture_gaussian(N, D, 4);
+    uint8_t *first = fixture_encode(&mse, N, x, NULL), *codes = fixture_encode(&sphere, N, x, NULL),
+            *others = fixture_encode(&gaussian, N, x, NULL);
+    size_t differing = 0;
+    for (size_t v = 0; v < N; v++) {
+        const uint8_t *code = codes + v * sphere.footprint.record_bytes;
+        assert_memory_equal(code, first + v * mse.footprint.record_bytes, D / 2);
+        differing += memcmp(code, others + v * gaussian.footprint.record_bytes, D / 2) != 0;
+    }
+    assert_true(differing > N / 4);
+    free(x);
+    free(first);
+    free(codes);
+    free(others);
+    fixture_close(&mse);
+    fixture_close(&sphere);
+    fixture_close(&gaussian);
+    gates_worst_cases(&fq_method_turboquant_prod, "bits=1 codebook=sphere", 64); /* a first stage of no bits */
+    gates_worst_cases(&fq_method_turboquant_prod, "bits=8 codebook=sphere residual=constant", 80);
+    char why[240];
+    const struct fq_shape shape = {.dim = 3, .tensor = FQ_KEY};
+    const struct fq_params params = fixture_params(&fq_method_turboquant_prod, "codebook=sphere");
+    assert_int_equal(fq_method_turboquant_prod.check(&params, &shape, why, sizeof why), -1);
+}
+
 /* 12.6 and 12.7: the stored residual norm is that of the residual which the decoder completes, and the constant is its
  * mean over vectors, not equal to it. */
 static void the_residual_is_of_the_first_stage(void **state) {
@@ -225,6 +260,7 @@ int main(void) {
         cmocka_unit_test(a_shared_stream_would_be_seen),
         cmocka_unit_test(the_sketch_constants_are_right),
         cmocka_unit_test(sign_of_zero_is_plus),
+        cmocka_unit_test(the_sphere_codebook_is_the_first_stages),
         cmocka_unit_test(the_residual_is_of_the_first_stage),
         cmocka_unit_test(sketch_and_rotation_have_streams_of_their_own),
     };
