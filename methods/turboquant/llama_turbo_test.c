@@ -66,6 +66,16 @@ static void footprints_are_the_forks(void **state) {
     }
 }
 
+/* Index j of a block whose codes begin at `code`. */
+static unsigned index_in(int bits, size_t block, const uint8_t *code, size_t j) {
+    if (bits == 2)
+        return (unsigned)(code[j / 4] >> (2 * (j % 4))) & 3U;
+    if (bits == 3)
+        return ((unsigned)(code[j / 4] >> (2 * (j % 4))) & 3U) | (unsigned)((code[block / 4 + j / 8] >> (j % 8)) & 1)
+                                                                     << 2;
+    return (unsigned)(code[j / 2] >> (4 * (j % 2))) & 15U;
+}
+
 /* x is turned, by the definition of the rotation, from a y whose indices are known: j mod 2^bits. */
 static void bytes_lie_where_the_fork_puts_them(void **state) {
     (void)state;
@@ -102,21 +112,59 @@ static void bytes_lie_where_the_fork_puts_them(void **state) {
             while (k + 1 < half && fabs(u) > (double)format->bound[k])
                 k++;
             const unsigned expected = y[i] < 0 ? half - 1 - k : half + k;
-            unsigned found;
-            if (format->bits == 2)
-                found = (unsigned)(code[j / 4] >> (2 * (j % 4))) & 3U;
-            else if (format->bits == 3)
-                found = ((unsigned)(code[j / 4] >> (2 * (j % 4))) & 3U) |
-                        (unsigned)((code[block / 4 + j / 8] >> (j % 8)) & 1) << 2;
-            else
-                found = (unsigned)(code[j / 2] >> (4 * (j % 2))) & 15U;
-            assert_int_equal(found, expected);
+            assert_int_equal(index_in(format->bits, block, code, j), expected);
         }
         if (m == OLD_TURBO4)
             assert_true(record[2] == 0 && record[3] == 0); /* stored, counted, never used */
         for (size_t b = 1; b < 128 / block; b++)
             assert_memory_equal(record, record + b * block_bytes, TURBO_SCALAR_BYTES);
         free(record);
+        fixture_close(&f);
+    }
+}
+
+/* 12.21: a coordinate exactly on a bound goes up, on either side of zero, and zero, of either sign, to the first
+ * positive level. The rotated vector is given as it is: a unit vector, so that what encode looks up is what stands
+ * here; its float next below a bound goes down. */
+static void ties_go_up(void **state) {
+    (void)state;
+    for (size_t m = 0; m < N_METHODS; m++) {
+        const struct turbo_format *format = all[m].format;
+        const unsigned half = 1U << (format->bits - 1);
+        unsigned expected[128], n = 0;
+        float y[128];
+        y[n] = 0.0F, expected[n++] = half;
+        y[n] = -0.0F, expected[n++] = half;
+        for (unsigned k = 0; k + 1 < half; k++) {
+            const float bound = format->bound[k];
+            y[n] = bound, expected[n++] = half + k + 1;
+            y[n] = -bound, expected[n++] = half - 1 - k;
+            y[n] = nextafterf(bound, 0), expected[n++] = half + k;
+            y[n] = -nextafterf(bound, 1), expected[n++] = half - 2 - k;
+        }
+        double rest = 1; /* what is left of a unit vector's square, for coordinates that are on no bound */
+        for (unsigned j = 0; j < n; j++)
+            rest -= (double)y[j] * (double)y[j];
+        assert_true(rest > 0);
+        for (unsigned j = n; j < 128; j++) {
+            y[j] = (float)sqrt(rest / (128 - j));
+            rest -= (double)y[j] * (double)y[j];
+        }
+        const double norm = sqrt(fixture_dot(128, y, y));
+        for (unsigned j = 0; j < n; j++)
+            assert_true((float)((double)y[j] / norm) == y[j]); /* still on its bound when it is looked up */
+
+        struct fixture f;
+        uint8_t record[72];
+        fixture_open(&f, all[m].method, "", 128, FQ_KEY, 1);
+        assert_true(f.footprint.record_bytes <= sizeof record);
+        fixture_poison(&f);
+        assert_int_equal(f.kernels->encode(&f.call, 1, y, record), 1);
+        for (size_t j = 0; j < n; j++) {
+            const size_t block = all[m].block;
+            const uint8_t *code = record + j / block * (all[m].bytes / (128 / block)) + all[m].at;
+            assert_int_equal(index_in(format->bits, block, code, j % block), expected[j]);
+        }
         fixture_close(&f);
     }
 }
@@ -226,6 +274,7 @@ int main(void) {
         cmocka_unit_test(worst_cases_hold),
         cmocka_unit_test(footprints_are_the_forks),
         cmocka_unit_test(bytes_lie_where_the_fork_puts_them),
+        cmocka_unit_test(ties_go_up),
         cmocka_unit_test(the_old_blocks_change_the_bytes_alone),
         cmocka_unit_test(masks_are_the_published_ones),
         cmocka_unit_test(lengths_survive),
