@@ -11,6 +11,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +97,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
 struct sizes {
     const struct fq_method *method;
     char parameters[384];
-    double tensor[2]; /* of keys, of values: records, and a float16 tail for the tokens that fill none */
+    double tensor[2]; /* of keys, of values: records, and a float16 tail for tokens that fill none; NAN: cannot be */
     double side;      /* of both: what is no code */
     double shared;    /* rotations and codebooks; not part of the cache's rate */
 };
@@ -105,11 +106,16 @@ static double coordinates(const struct options *o) { /* of keys, or of values */
     return (double)o->layers * (double)o->kv_heads * (double)o->context * (double)o->dim;
 }
 
+/* A sketch that reconstructs nothing scores keys; no attention can sum values from it, so there is no such cache. */
+static bool decodes(const struct fq_method *method) {
+    return method->kernels[FQ_REF]->decode != NULL;
+}
+
 static int measure(const struct options *o, const struct fq_method *method, const struct fq_params *params,
                    struct sizes *out, struct fq_error *err) {
     const double matrices = (double)o->layers * (double)o->kv_heads;
-    *out = (struct sizes){.method = method};
-    for (int tensor = FQ_KEY; tensor <= FQ_VALUE; tensor++) {
+    *out = (struct sizes){.method = method, .tensor = {NAN, NAN}};
+    for (int tensor = FQ_KEY; tensor <= (decodes(method) ? FQ_VALUE : FQ_KEY); tensor++) {
         const struct fq_shape shape = {o->dim, (enum fq_tensor)tensor};
         FQ_TRY(fq_params_check(method, params, &shape, err));
         const struct fq_footprint f = method->footprint(params, &shape);
@@ -128,9 +134,16 @@ static double whole_cache(const struct sizes *s) {
     return s->tensor[FQ_KEY] + s->tensor[FQ_VALUE];
 }
 
-/* 16 bits a coordinate over what it takes. */
+/* 16 bits a coordinate over all that has to be there to read the cache: codebooks can be as large as the codes. */
 static double ratio_to_half(const struct options *o, const struct sizes *s) {
-    return 4.0 * coordinates(o) / whole_cache(s);
+    return 4.0 * coordinates(o) / (whole_cache(s) + s->shared);
+}
+
+static void print_number(int width, int decimals, double v) {
+    if (isnan(v))
+        printf(" %*s", width, "-");
+    else
+        printf(" %*.*f", width, decimals, v);
 }
 
 static const double MIB = 1048576.0;
@@ -195,20 +208,40 @@ static void print_text(const struct options *o, const struct table *t) {
             printf("%-*s cannot hold this shape: %s\n", width, s->method->name, t->refused[i]);
             continue;
         }
-        printf("%-*s %9.4f %12.1f %12.3f %8.2f %12.3f %12.3f %11.3f %11.3f  %s\n", width, s->method->name,
-               4 * cache / coordinates(o), cache / (double)o->context, cache / MIB, ratio_to_half(o, s),
-               s->tensor[FQ_KEY] / MIB, s->tensor[FQ_VALUE] / MIB, s->side / MIB, s->shared / MIB,
-               s->parameters[0] ? s->parameters : "-");
+        printf("%-*s", width, s->method->name);
+        print_number(9, 4, 4 * cache / coordinates(o));
+        print_number(12, 1, cache / (double)o->context);
+        print_number(12, 3, cache / MIB);
+        print_number(8, 2, ratio_to_half(o, s));
+        print_number(12, 3, s->tensor[FQ_KEY] / MIB);
+        print_number(12, 3, s->tensor[FQ_VALUE] / MIB);
+        print_number(11, 3, s->side / MIB);
+        print_number(11, 3, s->shared / MIB);
+        printf("  %s%s\n", s->parameters[0] ? s->parameters : "-",
+               decodes(s->method) ? "" : " (keys only: it decodes nothing)");
     }
 }
 
 static json_t *row_json(const struct options *o, const struct sizes *s) {
     const double cache = whole_cache(s), n = coordinates(o);
-    return json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "method", s->method->name,
-                     "parameters", s->parameters, "rate_bits", 4 * cache / n, "key_bits", 8 * s->tensor[FQ_KEY] / n,
-                     "value_bits", 8 * s->tensor[FQ_VALUE] / n, "bytes_per_token", cache / (double)o->context,
-                     "cache_bytes", cache, "key_bytes", s->tensor[FQ_KEY], "value_bytes", s->tensor[FQ_VALUE],
-                     "side_bytes", s->side, "shared_bytes", s->shared, "ratio_to_fp16", ratio_to_half(o, s));
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {{"rate_bits", 4 * cache / n},
+                   {"key_bits", 8 * s->tensor[FQ_KEY] / n},
+                   {"value_bits", 8 * s->tensor[FQ_VALUE] / n},
+                   {"bytes_per_token", cache / (double)o->context},
+                   {"cache_bytes", cache},
+                   {"key_bytes", s->tensor[FQ_KEY]},
+                   {"value_bytes", s->tensor[FQ_VALUE]},
+                   {"side_bytes", s->side},
+                   {"shared_bytes", s->shared},
+                   {"ratio_to_fp16", ratio_to_half(o, s)}};
+    json_t *row = json_pack("{s:s, s:s}", "method", s->method->name, "parameters", s->parameters);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        (void)json_object_set_new(row, numbers[i].key,
+                                  isnan(numbers[i].value) ? json_null() : json_real(numbers[i].value));
+    return row;
 }
 
 static void print_json(const struct options *o, const struct table *t) {

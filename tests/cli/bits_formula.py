@@ -151,6 +151,8 @@ def main():
             for text, *bits in measured(fairquant, method, list(settings(method)), d):
                 p = dict(w.split("=", 1) for w in text.split())
                 for tensor, found in zip(("keys", "values"), bits):
+                    if found is None:
+                        continue  # decodes nothing, so it has no values
                     here += 1
                     try:
                         expected = float(rate(formula, p, d, tensor))

@@ -24,6 +24,16 @@ assert abs(kivi["ratio_to_fp16"] - half["cache_bytes"] / kivi["cache_bytes"]) < 
 assert abs(kivi["key_bits"] - 8 * kivi["key_bytes"] / (6 * 33 * 64)) < 1e-12, kivi
 P
 
+# a sketch that decodes nothing holds no values: no total, no ratio, nulls in JSON
+expect 0 'qjl +- +- +- +- +2720\.000 +- +160\.000 .*keys only' -- "$fq" size "${shape[@]}" qjl
+python3 - "$("$fq" size "${shape[@]}" --json qjl)" <<'P' || fail "size of keys without values"
+import json, sys
+r = json.loads(sys.argv[1])["methods"][0]
+assert r["key_bits"] == 2.125 and r["key_bytes"] > 0 and all(r[k] is None for k in ("value_bits", "value_bytes", "cache_bytes", "rate_bits", "ratio_to_fp16")), r
+P
+# what has to be there to read the cache is in the ratio: at 4096 tokens codebooks are as large as the codes
+expect 0 'pq +2\.0000 +40960\.0 +160\.000 +4\.00 .* 160\.000 ' -- "$fq" size --layers 80 --kv-heads 8 --dim 128 --context 4096 pq
+
 # every method has a row; what cannot hold a shape says why in its row, and what was asked for by name in a sentence
 "$fq" list methods --json >"$dir/list.json" && "$fq" size --layers 1 --kv-heads 1 --dim 40 --context 64 --json >"$dir/all.json" || fail "size of all methods"
 python3 - "$dir/list.json" "$dir/all.json" <<'P' || fail "size without METHOD does not list every method"
