@@ -1,5 +1,6 @@
-/* Builds the table of all methods at equal bits. Rows that the audit found unequal are not in it, neither themselves
- * nor as an end of an interpolation. Must not extrapolate, and must not hide that a number is interpolated. */
+/* Builds the table of all methods at equal bits. Rows that the audit found unequal have no number in it, neither
+ * themselves nor as an end of an interpolation; what is left out for that reason is said so in its place. Must not
+ * extrapolate, and must not hide that a number is interpolated. */
 #include "harness/report/matched.h"
 
 #include "harness/measure/catalog.h"
@@ -23,8 +24,8 @@ static const struct fq_metric_head heads[] = {
     {"ip_rmse_sqrtd_rho0", "IP error, RMSE \u00d7 \u221ad", "\u03c1 = 0"},
     {"ip_slope_rho50", "IP slope", "\u03c1 = 0.5"},
     {"ip_slope_rho100", "IP slope", "\u03c1 = 1"},
-    {"ip_slope", "IP slope", "real queries"},
-    {"ip_rel_rmse", "IP relative RMSE", "real queries"},
+    {"ip_slope", "IP slope", "the data's queries"},
+    {"ip_rel_rmse", "IP relative RMSE", "the data's queries"},
     {"logit_rmse", "attention logit RMSE", ""},
     {"softmax_kl", "softmax KL", "nats"},
     {"topk_overlap_8", "top-8 overlap", ""},
@@ -41,8 +42,53 @@ static bool is_error(const char *metric) {
 struct row {
     const struct fq_curve *curve;
     struct fq_match match;
-    double sort; /* the first metric; infinite where there is no number */
+    const char *objection; /* the field that the audit objects to, where the rate is reached with that setting alone */
+    double sort;           /* the first metric; infinite where there is no number */
 };
+
+/* The settings twice: as the audit left them, and with those it objects to, which say only what has been left out. */
+struct two_sides {
+    const struct fq_subject *subjects;
+    struct fq_subject *unjudged; /* the same, none unequal */
+    struct fq_curves fair, all;
+};
+
+static int build_sides(const struct fq_subject *subjects, size_t n, struct two_sides *s, struct fq_error *err) {
+    *s = (struct two_sides){.subjects = subjects, .unjudged = calloc(n + 1, sizeof *subjects)};
+    if (s->unjudged == NULL)
+        return fq_fail(err, FQ_USAGE, "out of memory for %zu settings: report on fewer results files at once", n);
+    for (size_t i = 0; i < n; i++) {
+        s->unjudged[i] = subjects[i];
+        s->unjudged[i].unequal = false;
+    }
+    FQ_TRY(fq_curves_build(subjects, n, &s->fair, err));
+    return fq_curves_build(s->unjudged, n, &s->all, err);
+}
+
+static void free_sides(struct two_sides *s) {
+    fq_curves_free(&s->fair);
+    fq_curves_free(&s->all);
+    free(s->unjudged);
+}
+
+static const struct fq_curve *fair_curve(const struct two_sides *s, const struct fq_curve *c) {
+    for (size_t i = 0; i < s->fair.n; i++) {
+        const struct fq_subject *a = s->fair.curve[i].point[0];
+        for (size_t k = 0; k < c->n; k++) /* by a setting that both have: names are cut where they are long */
+            if (a - s->subjects == c->point[k] - s->unjudged)
+                return &s->fair.curve[i];
+    }
+    return NULL;
+}
+
+/* The field that the audit objects to in a match among all settings; NULL: it objects to neither. */
+static const char *objection_to(const struct two_sides *s, const struct fq_match *m) {
+    const struct fq_subject *const ends[] = {m->low, m->high};
+    for (size_t i = 0; m->kind != FQ_MATCH_NONE && i < 2; i++)
+        if (ends[i] != NULL && s->subjects[ends[i] - s->unjudged].unequal)
+            return s->subjects[ends[i] - s->unjudged].field;
+    return NULL;
+}
 
 static void metric_at(const struct fq_estimates *e, const struct fq_scope *scope, const struct fq_match *match,
                       const char *metric, struct fq_interpolated *value, struct fq_table_cell *cell) {
@@ -136,7 +182,10 @@ static void put_setting(const struct row *r, struct fq_table_row *out) {
         snprintf(rate->text, sizeof rate->text, "%s .. %s", low, high);
         break;
     case FQ_MATCH_NONE:
-        snprintf(how->text, sizeof how->text, "not reachable at this rate");
+        if (r->objection != NULL)
+            snprintf(how->text, sizeof how->text, "left out: the audit objects (%s)", r->objection);
+        else
+            snprintf(how->text, sizeof how->text, "not reachable at this rate");
         if (lowest(r->curve) < highest(r->curve))
             snprintf(rate->text, sizeof rate->text, "%s .. %s", low, high);
         else
@@ -178,19 +227,21 @@ static size_t rates_of(const struct fq_curves *curves, double out[MOST_RATES]) {
     return n;
 }
 
-static int rate_rows(const struct fq_estimates *e, const struct fq_scope *scope, const struct fq_curves *curves,
+static int rate_rows(const struct fq_estimates *e, const struct fq_scope *scope, const struct two_sides *sides,
                      double rate, const char *const *metrics, struct row *rows, struct fq_table *t,
                      struct fq_error *err) {
     size_t n = 0;
-    for (size_t i = 0; i < curves->n; i++) {
-        const struct fq_curve *c = &curves->curve[i];
-        const struct fq_match match = fq_curve_at(c, rate);
+    for (size_t i = 0; i < sides->all.n; i++) {
+        const struct fq_curve *all = &sides->all.curve[i], *fair = fair_curve(sides, all), *c = fair ? fair : all;
+        const struct fq_match unjudged = fq_curve_at(all, rate);
+        const struct fq_match match = fair ? fq_curve_at(fair, rate) : (struct fq_match){.kind = FQ_MATCH_NONE};
+        const char *objection = match.kind == FQ_MATCH_NONE ? objection_to(sides, &unjudged) : NULL;
         /* Who cannot be had at all is said once, at the whole number. */
-        if (lowest(c) > FARTHEST_BITS || (match.kind == FQ_MATCH_NONE && rate > floor(rate)))
+        if (lowest(all) > FARTHEST_BITS || (match.kind == FQ_MATCH_NONE && objection == NULL && rate > floor(rate)))
             continue;
         struct row *r = &rows[n++];
         struct fq_interpolated value;
-        *r = (struct row){.curve = c, .match = match};
+        *r = (struct row){.curve = objection ? all : c, .match = match, .objection = objection};
         metric_at(e, scope, &r->match, metrics[0], &value, NULL);
         r->sort = isfinite(value.value) ? value.value : (double)INFINITY;
     }
@@ -230,7 +281,8 @@ static void put_caption(const struct fq_estimates *e, const struct fq_scope *sco
              "the one asked for. Interpolated: between the two nearest settings of the same method, whose rates are "
              "given; errors by their logarithms, slopes and overlaps linearly; both intervals count, as if both "
              "settings were wrong in the same direction, and the error of interpolating itself is not in them. Nothing "
-             "is extrapolated. Shared state is no part of the rate: drawn rotations and sketches are one for a cache, "
+             "is extrapolated. Left out: only a setting that the audit objects to reaches the rate. "
+             "Shared state is no part of the rate: drawn rotations and sketches are one for a cache, "
              "what is learnt is one for each layer and head. Sorted by the first metric. %s",
              FQ_MATCH_WINDOW, sampling);
 }
@@ -246,14 +298,14 @@ int fq_matched_build(const struct fq_estimates *e, const struct fq_scope *scope,
     if (n_metrics == 0)
         return FQ_OK;
     struct fq_subject *subjects;
-    struct fq_curves curves = {0};
+    struct two_sides sides;
     size_t n;
     FQ_TRY(fq_subjects(e, scope, metrics, &subjects, &n, err));
-    int code = fq_curves_build(subjects, n, &curves, err);
-    struct row *rows = code == FQ_OK ? calloc(curves.n + 1, sizeof *rows) : NULL;
+    int code = build_sides(subjects, n, &sides, err);
+    struct row *rows = code == FQ_OK ? calloc(sides.all.n + 1, sizeof *rows) : NULL;
     if (code == FQ_OK && rows == NULL)
-        code = fq_fail(err, FQ_USAGE, "out of memory for %zu rows: report on fewer results files at once", curves.n);
-    if (code == FQ_OK && reaching(&curves) >= 2) {
+        code = fq_fail(err, FQ_USAGE, "out of memory for %zu rows: report on fewer results files at once", sides.all.n);
+    if (code == FQ_OK && reaching(&sides.fair) >= 2) {
         char scope_name[192], id[256], title[288];
         fq_scope_title(scope, scope_name, sizeof scope_name);
         snprintf(id, sizeof id, "matched-%s", scope_name);
@@ -271,12 +323,12 @@ int fq_matched_build(const struct fq_estimates *e, const struct fq_scope *scope,
                     fq_table_column(t, h->title, h->unit, true);
         }
         double rates[MOST_RATES];
-        const size_t n_rates = rates_of(&curves, rates);
+        const size_t n_rates = rates_of(&sides.fair, rates);
         for (size_t k = 0; k < n_rates && code == FQ_OK; k++)
-            code = rate_rows(e, scope, &curves, rates[k], metrics, rows, t, err);
+            code = rate_rows(e, scope, &sides, rates[k], metrics, rows, t, err);
     }
     free(rows);
-    fq_curves_free(&curves);
+    free_sides(&sides);
     free(subjects);
     return code;
 }

@@ -21,8 +21,8 @@ static const struct fq_metric_head quality_heads[] = {
     {"ip_rmse_sqrtd_rho0", "IP error, RMSE \u00d7 \u221ad", "\u03c1 = 0"},
     {"ip_slope_rho50", "IP slope", "\u03c1 = 0.5"},
     {"ip_slope_rho100", "IP slope", "\u03c1 = 1"},
-    {"ip_slope", "IP slope", "real queries"},
-    {"ip_rel_rmse", "IP relative RMSE", "real queries"},
+    {"ip_slope", "IP slope", "the data's queries"},
+    {"ip_rel_rmse", "IP relative RMSE", "the data's queries"},
     {"logit_rmse", "attention logit RMSE", ""},
     {"softmax_kl", "softmax KL", "nats"},
     {"topk_overlap_1", "top-1 overlap", ""},
@@ -69,7 +69,7 @@ static const struct fq_metric_head other_heads[] = {
     {"ip_rmse_sqrtd_rho90", "IP error, RMSE \u00d7 \u221ad", "\u03c1 = 0.9"},
     {"ip_rmse_sqrtd_rho100", "IP error, RMSE \u00d7 \u221ad", "\u03c1 = 1"},
     {"ip_slope_rho90", "IP slope", "\u03c1 = 0.9"},
-    {"ip_bias", "IP bias", "real queries"},
+    {"ip_bias", "IP bias", "the data's queries"},
     {NULL, NULL, NULL},
 };
 

@@ -201,7 +201,7 @@ static void the_common_rate_is_asked_for_as_well(void **state) {
     fq_estimates_free(&e);
 }
 
-/* What the audit objects to is no row and no end of an interpolation. */
+/* What the audit objects to has no number and is no end of an interpolation; that it is left out is said. */
 static void unequal_rows_count_for_nothing(void **state) {
     (void)state;
     struct fq_estimates e;
@@ -214,7 +214,19 @@ static void unequal_rows_count_for_nothing(void **state) {
     assert_int_equal(fq_tables_build(&e, &t, &err), 0);
     const struct fq_table *m = table_of(&t);
     assert_string_equal(row_at(m, "3 bits", "alpha scale=raw")->cell[2].text, "2.25 .. 4.25");
-    assert_null(row_at(m, "3 bits", "wrong"));
+    assert_string_equal(row_at(m, "3 bits", "wrong")->cell[1].text, "left out: the audit objects (canaries)");
+    assert_string_equal(row_at(m, "3 bits", "wrong")->cell[2].text, "3");
+    assert_string_equal(row_at(m, "3 bits", "wrong")->cell[4].text, "\u2013");
+    assert_string_equal(row_at(m, "2 bits", "wrong")->cell[1].text, "not reachable at this rate");
+    fq_tables_free(&t);
+    /* A method keeps its other settings: only where it would have been had with this one is it left out. */
+    snprintf(fixture_find(&e, "beta group=32 bits=4", "rel_mse")->flags, sizeof e.rows[0].flags, "unfair:rate_bits");
+    assert_int_equal(fq_tables_build(&e, &t, &err), 0);
+    m = table_of(&t);
+    assert_string_equal(row_at(m, "2 bits", "beta")->cell[1].text, "measured");
+    assert_string_equal(row_at(m, "3 bits", "beta")->cell[1].text, "left out: the audit objects (rate_bits)");
+    assert_string_equal(row_at(m, "3 bits", "beta")->cell[2].text, "2.1 .. 4");
+    assert_string_equal(row_at(m, "4 bits", "beta")->cell[1].text, "left out: the audit objects (rate_bits)");
     fq_tables_free(&t);
     fq_estimates_free(&e);
 }
