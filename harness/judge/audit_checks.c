@@ -157,6 +157,8 @@ static int check_spread(struct fq_audit *a, const struct fq_audit_set *s, size_t
     else
         snprintf(f->detail, sizeof f->detail, "%s: %.6g: %s; %.6g: %s (more than %.4g apart)", place, r.low,
                  r.low_label, r.high, r.high_label, within);
+    if (!fair && s->rates == FQ_RATES_BY_CLASS && r.lacking == NULL && r.without_dim == NULL)
+        fq_audit_append(f->detail, sizeof f->detail, "; ", "write a rate_class: of its own for one of them");
     bool fine = true;
     for (size_t k = i; k < s->n && !fair; k++)
         if (k == i || together(s, s->cell[i], s->cell[k]))

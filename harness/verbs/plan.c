@@ -5,6 +5,7 @@
 #include "harness/measure/measures.h"
 #include "harness/plan/cost.h"
 #include "harness/plan/plan.h"
+#include "harness/verbs/rate_notes.h"
 #include "harness/verbs/sweep_options.h"
 
 #include <stdio.h>
@@ -212,9 +213,11 @@ int fq_verb_plan(int argc, char **argv, struct fq_error *err) {
             print_groups(&plan, &w);
             for (size_t i = 0; i < plan.n_notes; i++)
                 printf("%s\n", plan.notes[i]);
+            code = fq_rate_notes(&plan, err);
             if (sweep.n_instances > 0)
                 print_methods(&plan, &w);
-            code = print_policies(&plan, &w, err);
+            if (code == 0)
+                code = print_policies(&plan, &w, err);
             if (code == 0)
                 print_cells(&plan, &w, o.all_cells);
         }

@@ -63,6 +63,15 @@ grep -qE 'supported|refuted|inconclusive' "$dir/out.txt" && fail "judge gives a 
 expect 0 'rabitq-below-turboquant +(supported|refuted|inconclusive)' -- "$fq" judge "$dir/even.h5" --claims "$dir/claims"
 grep -q 'not measured here' "$dir/out.txt" && fail "judge refuses equal bits"
 
+# a class that spans too much is said before the run, and the cure with it; default classes are nominal widths, and 32 scales a vector are not one
+sweep "$dir/span.yaml" '  - {name: kivi, bits: 2, group: 32}
+  - {name: turboquant-mse, bits: [2, 4]}' '{generate: sphere, vectors: [64], dim: [64]}'
+expect 0 'note: rate class 2 .*2\.25 bits \(turboquant-mse[^)]*\) to 3 bits \(kivi[^)]*\), more than 0\.27 apart.*rate_class:' -- "$fq" plan "$dir/span.yaml"
+[ "$(grep -c '^note: rate class' "$dir/out.txt")" = 1 ] || fail "plan warns of a class that is even, or more than once of one"
+expect 0 -- "$fq" plan "$dir/even.yaml"
+grep -q '^note: rate class' "$dir/out.txt" && fail "plan warns of equal rates"
+expect 1 'UNFAIR +rate_bits' 'apart\); write a rate_class: of its own' -- "$fq" audit "$dir/bits.h5"
+
 # report lists what is unequal apart, by row and field; a report of equals has no such list
 expect 0 'rate_bits' -- "$fq" report "$dir/bits.h5" --out "$dir/odd"
 expect 0 -- "$fq" report "$dir/even.h5" --out "$dir/equal"
