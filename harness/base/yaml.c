@@ -6,13 +6,14 @@
 #include "harness/base/yaml.h"
 
 #include "harness/base/file.h"
+#include "harness/base/words.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_SIZE = 4096, MAX_DEPTH = 32 };
+enum { LOG_SIZE = 4096, MAX_DEPTH = 32, MAX_KEYS = 64 };
 
 struct log {
     char text[LOG_SIZE];
@@ -138,12 +139,20 @@ static void add(char *out, size_t size, const char *format, ...) {
     va_end(args);
 }
 
-static void list_keys(const cyaml_schema_value_t *schema, char *out, size_t size) {
+/* What would have been right in place of `key`: the nearest, then all. */
+static void list_keys(const cyaml_schema_value_t *schema, const char *key, char *out, size_t size) {
+    const char *known[MAX_KEYS];
+    char all[320];
+    size_t n = 0;
     if (schema == NULL || schema->type != CYAML_MAPPING)
         return;
-    add(out, size, "; known keys here: ");
-    for (const cyaml_schema_field_t *field = schema->mapping.fields; field->key != NULL; field++)
-        add(out, size, "%s%s", field == schema->mapping.fields ? "" : ", ", field->key);
+    for (const cyaml_schema_field_t *field = schema->mapping.fields; field->key != NULL && n < MAX_KEYS; field++)
+        known[n++] = field->key;
+    const char *near = fq_nearest(key, known, n);
+    fq_words_join(all, sizeof all, known, n);
+    if (near != NULL)
+        add(out, size, ", did you mean '%s'?", near);
+    add(out, size, "%sknown keys here: %s%s", near ? " (" : "; ", all, near ? ")" : "");
 }
 
 /* " in 'methods', entry 2", from the innermost named field outwards; nothing at the top. */
@@ -218,7 +227,7 @@ static int explain(const char *path, const char *text, const cyaml_schema_value_
      * before; either way the mapping itself is one step further out. */
     const char *key = after_prefix(report->problem, "Unexpected key: ");
     if (key != NULL) {
-        list_keys(schema_at(schema, report, 1), extra, sizeof extra);
+        list_keys(schema_at(schema, report, 1), key, extra, sizeof extra);
         name_place(report, 1, place, sizeof place);
         return fq_fail(err, FQ_USAGE, "%s:%u: unknown key '%s'%s%s", path,
                        line_of_key(text, key, line, inner->column, 1), key, place, extra);
@@ -247,6 +256,13 @@ static int explain(const char *path, const char *text, const cyaml_schema_value_
     if (read_invalid(report->problem, one, two))
         return fq_fail(err, FQ_USAGE, "%s:%u: expected %s%s%s, found %s", path, line, expected_of(one), place, extra,
                        two);
+    unsigned entries, bound;
+    if (sscanf(report->problem, "Insufficient entries (%u of %u min) in sequence.", &entries, &bound) == 2)
+        return fq_fail(err, FQ_USAGE, "%s:%u: expected at least %u entr%s%s, found %u", path, line, bound,
+                       bound == 1 ? "y" : "ies", place, entries);
+    if (sscanf(report->problem, "Excessive entries (%u max) in sequence.", &bound) == 1)
+        return fq_fail(err, FQ_USAGE, "%s:%u: expected at most %u entr%s%s, found more", path, line, bound,
+                       bound == 1 ? "y" : "ies", place);
     key = after_prefix(report->problem, "libyaml: ");
     if (key != NULL)
         return fq_fail(err, FQ_USAGE, "%s:%u: not valid YAML: %s (on this line or the next)", path, line, key);

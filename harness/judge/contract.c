@@ -119,8 +119,10 @@ int fq_contract_find(const struct fq_contracts *c, const char *name, const struc
         }
     }
     const char *near = fq_nearest(name, names, c->n);
-    return fq_fail(err, FQ_USAGE, "unknown contract '%s' (not in %s)%s%s%s", name, c->path,
-                   near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+    char list[400] = "";
+    fq_words_join(list, sizeof list, names, c->n);
+    return fq_fail(err, FQ_USAGE, "unknown contract '%s'%s%s%s (those of %s: %s)", name, near ? ", did you mean '" : "",
+                   near ? near : "", near ? "'?" : "", c->path, list);
 }
 
 bool fq_kind_listed(char *const *kinds, unsigned n, const char *kind) {

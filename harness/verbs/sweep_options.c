@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct argp_option options[] = {
     {"threads", 'j', "N", 0, "threads of timed regions, instead of the sweep's", 0},
@@ -55,6 +56,19 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 const struct argp fq_sweep_argp = {.options = options, .parser = parse};
 
+/* The sweep has been read, so the key is there; at the start of its line unless somebody writes the file as JSON. */
+static int fail_at_contract(const struct fq_sweep *sweep, struct fq_error *err) {
+    static const char key[] = "contract:";
+    const char *at = sweep->text;
+    for (unsigned line = 1; *at != '\0'; line++) {
+        if (strncmp(at, key, sizeof key - 1) == 0)
+            return fq_fail_in(err, "%s:%u", sweep->path, line);
+        at += strcspn(at, "\n");
+        at += *at == '\n';
+    }
+    return fq_fail_in(err, "%s", sweep->path);
+}
+
 /* A misspelt contract would be found by the audit, after the run. */
 static int check_contract(const struct fq_sweep *sweep, struct fq_error *err) {
     struct fq_contracts contracts = {0};
@@ -62,7 +76,7 @@ static int check_contract(const struct fq_sweep *sweep, struct fq_error *err) {
     FQ_TRY(fq_contracts_load(NULL, &contracts, err));
     const int code = fq_contract_find(&contracts, sweep->contract, &found, err);
     fq_contracts_free(&contracts);
-    return code == 0 ? 0 : fq_fail_in(err, "%s", sweep->path);
+    return code == 0 ? 0 : fail_at_contract(sweep, err);
 }
 
 static int apply_isa(const struct fq_sweep *sweep, struct fq_error *err) {

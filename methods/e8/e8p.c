@@ -42,7 +42,9 @@ static double nominal_bits(const struct fq_params *p) {
 static int check(const struct fq_params *p, const struct fq_shape *shape, char *why, size_t why_size) {
     const struct e8p_layout l = e8p_layout_of(p, shape);
     if (l.work_dim % E8P_DIM != 0) {
-        snprintf(why, why_size, "e8p codes 8 coordinates at a time: needs a dimension divisible by 8, found %zu",
+        snprintf(why, why_size,
+                 "e8p codes 8 coordinates at a time: needs a dimension divisible by 8, found %zu; rotation=rht pads to "
+                 "the next power of two",
                  l.work_dim);
         return -1;
     }

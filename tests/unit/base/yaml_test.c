@@ -92,10 +92,11 @@ static void loads_a_list_at_the_top(void **state) {
 
 static void names_unknown_keys_with_their_own_line(void **state) {
     (void)state;
-    expect_error("name: a\nmethods:\n  - {name: x, bits: 3}\n  - {name: y,\n     bitz: 3}\n",
-                 ":5: unknown key 'bitz' in 'methods', entry 2; known keys here: name, bits, scale");
+    expect_error(
+        "name: a\nmethods:\n  - {name: x, bits: 3}\n  - {name: y,\n     bitz: 3}\n",
+        ":5: unknown key 'bitz' in 'methods', entry 2, did you mean 'bits'? (known keys here: name, bits, scale)");
     expect_error("name: a\n\n# bits: no key\nmethodz: []\n",
-                 ":4: unknown key 'methodz'; known keys here: name, methods");
+                 ":4: unknown key 'methodz', did you mean 'methods'? (known keys here: name, methods)");
 }
 
 static void names_missing_and_repeated_keys(void **state) {
