@@ -199,6 +199,10 @@ struct fq_method {
     /* Whether these parameters quantize the query too: score then differs from <q, decode> by what that costs, and a
      * measurement through decoded vectors would not see it. NULL: never. */
     bool (*quantizes_query)(const struct fq_params *params);
+
+    /* Gates of values, for a method that codes them otherwise than keys (`gates` are of keys). NULL: none. */
+    const struct fq_gate *value_gates;
+    size_t n_value_gates;
 };
 
 /* A plug-in (--plugin X.so) exports one symbol of this type, named fq_plugin. */

@@ -25,6 +25,7 @@ struct gate_run {
     const struct fq_method *method;
     const struct fq_gate *gate;
     struct fq_params params;
+    struct fq_shape shape;
     size_t n, dim;
     float *x, *q, *y; /* [n][dim] each; y holds decoded vectors, q queries */
     float *train;     /* [TRAINING_VECTORS][dim] for what learns: other vectors than those it is measured on */
@@ -139,7 +140,7 @@ static int measure_seed(const struct gate_run *r, uint64_t seed, double *value, 
         fill(fq_stream_key("training data", seed), TRAINING_VECTORS, r->dim, unit, r->train);
     const struct fq_codec_config config = {.method = r->method,
                                            .params = r->params,
-                                           .shape = {r->dim, FQ_KEY},
+                                           .shape = r->shape,
                                            .seed = seed,
                                            .backend = fq_backend_pick(r->method),
                                            .train = r->train,
@@ -242,21 +243,21 @@ size_t fq_gate_vectors(bool quick, size_t granularity) {
     return (wanted + granularity - 1) / granularity * granularity;
 }
 
-static void check_gate(struct check_sink *sink, const struct fq_method *method, const struct fq_gate *gate) {
+static void check_gate(struct check_sink *sink, const struct fq_method *method, enum fq_tensor tensor,
+                       const struct fq_gate *gate) {
     struct fq_check check = {.kind = FQ_CHECK_GATE, .expected = gate->expected, .has_numbers = true};
-    struct gate_run r = {.method = method, .gate = gate, .dim = gate->dim};
+    struct gate_run r = {.method = method, .gate = gate, .shape = {gate->dim, tensor}, .dim = gate->dim};
     struct fq_error err = {0};
     const bool absolute = gate->metric == FQ_GATE_SLOPE || gate->metric == FQ_GATE_SELF_IP;
     check.tolerance = absolute ? gate->tolerance : gate->tolerance * fabs(gate->expected);
-    snprintf(check.what, sizeof check.what, "%s%sd=%zu: %s", gate->params, gate->params[0] != '\0' ? ", " : "",
-             gate->dim, metric_name(gate->metric));
+    snprintf(check.what, sizeof check.what, "%s%s%sd=%zu: %s", tensor == FQ_VALUE ? "values, " : "", gate->params,
+             gate->params[0] != '\0' ? ", " : "", gate->dim, metric_name(gate->metric));
     snprintf(check.source, sizeof check.source, "%s", gate->source);
     fq_params_default(method, &r.params);
     int code = fq_params_parse(method, gate->params, &r.params, &err);
     if (code == FQ_OK) {
-        const struct fq_shape shape = {gate->dim, FQ_KEY};
-        code = fq_params_check(method, &r.params, &shape, &err);
-        const size_t g = code == FQ_OK ? method->footprint(&r.params, &shape).granularity : 1;
+        code = fq_params_check(method, &r.params, &r.shape, &err);
+        const size_t g = code == FQ_OK ? method->footprint(&r.params, &r.shape).granularity : 1;
         r.n = fq_gate_vectors(sink->options->quick, g);
     }
     if (code == FQ_OK)
@@ -273,5 +274,7 @@ static void check_gate(struct check_sink *sink, const struct fq_method *method, 
 
 void fq_check_gates(struct check_sink *sink, const struct fq_method *method) {
     for (size_t i = 0; i < method->n_gates; i++)
-        check_gate(sink, method, &method->gates[i]);
+        check_gate(sink, method, FQ_KEY, &method->gates[i]);
+    for (size_t i = 0; i < method->n_value_gates; i++)
+        check_gate(sink, method, FQ_VALUE, &method->value_gates[i]);
 }

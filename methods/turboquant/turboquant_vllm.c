@@ -71,8 +71,7 @@ static void setup(const struct fq_params *values, const struct fq_shape *shape, 
     fq_scalar_code_setup(&l.code, streams, shared, scratch);
 }
 
-/* Gates see keys; the values' codec has its own test. x is uniform on the sphere, so a matrix without signs does no
- * harm here. */
+/* Of keys: x is uniform on the sphere, so a matrix without signs does no harm here. */
 #define TABLE_1_6 "methods.md 1.6, matched norm"
 #define EXACT "sphere marginal x Gaussian codebook, quadrature (methods.md 1.4)"
 static const struct fq_gate gates[] = {
@@ -84,6 +83,16 @@ static const struct fq_gate gates[] = {
     {"bits=4 norm_correction=off", 128, FQ_GATE_MSE, 0.00932486, 0.03, EXACT},
     {"bits=3", 128, FQ_GATE_SLOPE, 0.9829, 0.003, TABLE_1_6},
     {"bits=3 norm_correction=off", 128, FQ_GATE_SLOPE, 0.9671, 0.005, TABLE_1_6},
+};
+
+/* Of values: quadrature over the joint density of minimum and maximum (README). Codes that are
+ * cut off instead of rounded would give four times as much. */
+#define MIN_MAX "iid N(0,1) between minimum and maximum, rounded to nearest: quadrature (methods.md 2.1)"
+static const struct fq_gate value_gates[] = {
+    {"bits=3", 64, FQ_GATE_MSE_GAUSS, 0.036923, 0.03, MIN_MAX},
+    {"bits=4", 64, FQ_GATE_MSE_GAUSS, 0.0080309, 0.03, MIN_MAX},
+    {"bits=3", 128, FQ_GATE_MSE_GAUSS, 0.045719, 0.03, MIN_MAX},
+    {"bits=4", 128, FQ_GATE_MSE_GAUSS, 0.0099472, 0.03, MIN_MAX},
 };
 
 const struct fq_method fq_method_turboquant_vllm = {
@@ -103,4 +112,6 @@ const struct fq_method fq_method_turboquant_vllm = {
     .kernels = {[FQ_REF] = &turboquant_vllm_ref},
     .gates = gates,
     .n_gates = sizeof gates / sizeof gates[0],
+    .value_gates = value_gates,
+    .n_value_gates = sizeof value_gates / sizeof value_gates[0],
 };

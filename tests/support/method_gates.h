@@ -76,11 +76,12 @@ static inline void gates_train(struct fixture *f, bool sphere, uint64_t seed) {
     free(x);
 }
 
-static inline double gates_measure(const struct fq_method *method, const struct fq_gate *gate) {
+static inline double gates_measure_tensor(const struct fq_method *method, enum fq_tensor tensor,
+                                          const struct fq_gate *gate) {
     double sum = 0;
     for (uint64_t seed = 1; seed <= GATE_SEEDS; seed++) {
         struct fixture f;
-        fixture_open(&f, method, gate->params, gate->dim, FQ_KEY, seed);
+        fixture_open(&f, method, gate->params, gate->dim, tensor, seed);
         const size_t n = GATE_VECTORS;
         gates_train(&f, gate->metric != FQ_GATE_MSE_GAUSS, seed);
         float *x =
@@ -112,13 +113,19 @@ static inline double gates_measure(const struct fq_method *method, const struct 
     return sum / GATE_SEEDS;
 }
 
-/* slack: what the small sample adds to the gate's own tolerance, in the gate's unit. Returns the number of misses. */
+static inline double gates_measure(const struct fq_method *method, const struct fq_gate *gate) {
+    return gates_measure_tensor(method, FQ_KEY, gate);
+}
+
+/* Gates of keys, then of values. slack: what the small sample adds to the gate's own tolerance, in the gate's unit.
+ * Returns the number of misses. */
 static inline size_t gates_misses(const struct fq_method *method, double slack, bool say) {
     size_t missed = 0;
-    for (size_t i = 0; i < method->n_gates; i++) {
-        const struct fq_gate *gate = &method->gates[i];
+    for (size_t i = 0; i < method->n_gates + method->n_value_gates; i++) {
+        const bool key = i < method->n_gates;
+        const struct fq_gate *gate = key ? &method->gates[i] : &method->value_gates[i - method->n_gates];
         const bool absolute = gate->metric == FQ_GATE_SLOPE || gate->metric == FQ_GATE_SELF_IP;
-        const double measured = gates_measure(method, gate);
+        const double measured = gates_measure_tensor(method, key ? FQ_KEY : FQ_VALUE, gate);
         const double unit = absolute ? 1 : gate->expected;
         const bool passed = fabs(measured - gate->expected) <= (gate->tolerance + slack) * unit;
         missed += !passed;
