@@ -1,7 +1,7 @@
 """What the comparisons share: our side through fq_peer, inputs, intervals, and the lines of the table.
 
 A line of the table is one JSON object in $FQ_PEER_LINES and one line of text. Verdicts: `equal` (codes or bytes), `agrees` (distortion within
-the interval), `differs` (neither: the run fails), `explained` (differs, and the reason is checked by the script itself), `skipped`.
+the interval or 1e-4, or float32 numbers within rounding), `within` (a tolerance that the note and docs/fidelity.md state), `differs` (neither: the run fails), `explained` (differs, and the reason is checked by the script itself), `skipped`.
 """
 import json
 import math
@@ -129,8 +129,8 @@ def compare_unpaired(peer, what, inputs, ours, theirs, note=""):
 def compare_rough(peer, what, inputs, ours, theirs, margin, note=""):
     """One draw of a random sketch on each side: means per vector, within a relative margin that is said."""
     (a, ha), (b, hb) = mean_interval(ours), mean_interval(theirs)
-    line(peer, what, inputs, show(a, ha), show(b, hb), "agrees" if abs(b / a - 1) <= margin else "differs",
-         f"margin {100 * margin:g} %{'; ' + note if note else ''}")
+    line(peer, what, inputs, show(a, ha), show(b, hb), "within" if abs(b / a - 1) <= margin else "differs",
+         f"tolerance {100 * margin:g} %{'; ' + note if note else ''}")
 
 
 def compare_codes(peer, what, inputs, ours, theirs, allowed=0.0, note=""):

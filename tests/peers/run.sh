@@ -99,6 +99,6 @@ for peer in $wanted; do "$peer"; done
 "$python" - "$FQ_PEER_LINES" <<'END'
 import collections, json, sys
 count = collections.Counter(json.loads(row)["verdict"] for row in open(sys.argv[1], encoding="utf-8"))
-print("peers: " + ", ".join(f"{count[v]} {v}" for v in ("equal", "agrees", "explained", "differs", "skipped") if count[v]))
+print("peers: " + ", ".join(f"{count[v]} {v}" for v in ("equal", "agrees", "within", "explained", "differs", "skipped") if count[v]))
 END
 exit $failed
