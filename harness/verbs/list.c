@@ -18,10 +18,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PLUGINS = 32 };
+enum { MAX_PLUGINS = 32, ODD_DIM = 7 };
 
 struct options {
-    const char *topic, *plugins[MAX_PLUGINS];
+    const char *topic, *name, *plugins[MAX_PLUGINS]; /* name: of one method; NULL: all */
     size_t n_plugins;
     bool json, bad;
     struct fq_error *err;
@@ -43,11 +43,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
             o->plugins[o->n_plugins++] = arg;
         return 0;
     case ARGP_KEY_ARG:
-        if (o->topic && !o->bad) {
-            (void)fq_fail(o->err, FQ_USAGE, "expected one topic, found '%s' after '%s'", arg, o->topic);
+        if (!o->topic)
+            o->topic = arg;
+        else if (!o->name && strcmp(o->topic, "methods") == 0)
+            o->name = arg;
+        else if (!o->bad) {
+            (void)fq_fail(o->err, FQ_USAGE, "expected one topic, or methods and one name, found '%s' after '%s'", arg,
+                          o->name ? o->name : o->topic);
             o->bad = true;
         }
-        o->topic = arg;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -85,6 +89,17 @@ static json_t *parameter_json(const struct fq_method *method, size_t i) {
     return object;
 }
 
+/* What the method itself says to a dimension that nothing divides; "" if it takes it. */
+static void set_refusal(json_t *object, const struct fq_method *method) {
+    const struct fq_shape shape = {ODD_DIM, FQ_KEY};
+    struct fq_params params;
+    char why[FQ_ERROR_SIZE] = "";
+    fq_params_default(method, &params);
+    if (method->check == NULL || method->check(&params, &shape, why, sizeof why) == 0)
+        why[0] = '\0';
+    set_text(object, "refusal_at_7", why);
+}
+
 static json_t *method_json(const struct fq_method *method) {
     static const char *const roles[] = {"contender", "baseline", "negative control"};
     json_t *object = json_object(), *parameters = json_array(), *backends = json_array();
@@ -93,6 +108,8 @@ static json_t *method_json(const struct fq_method *method) {
     set_text(object, "summary", method->summary);
     set_text(object, "paper", method->paper);
     set_text(object, "bits", method->bits_formula);
+    (void)json_object_set_new(object, "decodes", json_boolean(method->kernels[FQ_REF]->decode != NULL));
+    set_refusal(object, method);
     set_text(object, "plugin", fq_catalog_origin(method));
     set_text(object, "imports", fq_catalog_imports(method));
     for (size_t i = 0; i < method->n_params; i++)
@@ -105,20 +122,42 @@ static json_t *method_json(const struct fq_method *method) {
     return object;
 }
 
-static json_t *methods_json(void) {
-    json_t *all = json_array();
+/* All methods, or the one of that name. */
+static int methods_json(const char *name, json_t **out, struct fq_error *err) {
+    const struct fq_method *one = NULL;
+    if (name)
+        FQ_TRY(fq_catalog_find(name, &one, err));
+    *out = json_array();
     for (size_t i = 0; i < fq_catalog_size(); i++)
-        (void)json_array_append_new(all, method_json(fq_catalog_at(i)));
-    return all;
+        if (!one || one == fq_catalog_at(i))
+            (void)json_array_append_new(*out, method_json(fq_catalog_at(i)));
+    return 0;
 }
 
-static void print_parameter(const json_t *p) {
+/* Is this word in the text, between what belongs to no word? */
+static bool has_word(const char *text, const char *word) {
+    const size_t n = strlen(word);
+    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word)) {
+        const char before = at == text ? ' ' : at[-1], after = at[n];
+        if (strchr(" ,:;()", before) && (after == '\0' || strchr(" ,:;().", after)))
+            return true;
+    }
+    return false;
+}
+
+/* Choices are printed unless the help names each of them already. */
+static void print_parameter(const json_t *p, int width) {
     const json_t *choices = json_object_get(p, "choices"), *choice;
     size_t i;
-    printf("    %-10s ", text_of(p, "name"));
+    printf("    %-*s ", width, text_of(p, "name"));
     if (choices) {
-        json_array_foreach(choices, i, choice) printf("%s%s", i ? "|" : "", json_string_value(choice));
-        printf(" (default %s): ", text_of(p, "default"));
+        bool named = true;
+        json_array_foreach(choices, i, choice) {
+            named = named && has_word(text_of(p, "help"), json_string_value(choice));
+        }
+        for (i = 0; i < json_array_size(choices) && !named; i++)
+            printf("%s%s", i ? "|" : "", json_string_value(json_array_get(choices, i)));
+        printf("%s(default %s): ", named ? "" : " ", text_of(p, "default"));
     } else {
         printf("%g..%g (default %g): ", json_real_value(json_object_get(p, "min")),
                json_real_value(json_object_get(p, "max")), json_real_value(json_object_get(p, "default")));
@@ -127,16 +166,27 @@ static void print_parameter(const json_t *p) {
 }
 
 static void print_method(const json_t *m) {
-    const json_t *item;
+    const json_t *item, *parameters = json_object_get(m, "parameters");
+    int width = (int)strlen("backends");
     size_t i;
-    printf("%s (%s): %s\n    paper      %s\n    bits       %s\n    backends  ", text_of(m, "name"), text_of(m, "role"),
-           text_of(m, "summary"), text_of(m, "paper"), text_of(m, "bits"));
+    for (i = 0; i < json_array_size(parameters); i++) {
+        const int n = (int)strlen(text_of(json_array_get(parameters, i), "name"));
+        width = n > width ? n : width;
+    }
+    printf("%s (%s): %s\n    %-*s %s\n    %-*s %s\n    %-*s", text_of(m, "name"), text_of(m, "role"),
+           text_of(m, "summary"), width, "paper", text_of(m, "paper"), width, "bits", text_of(m, "bits"), width,
+           "backends");
     json_array_foreach(json_object_get(m, "backends"), i, item) printf(" %s", json_string_value(item));
     printf("\n");
+    if (!json_is_true(json_object_get(m, "decodes")))
+        printf("    %-*s keys only: it decodes nothing\n", width, "tensors");
+    if (text_of(m, "refusal_at_7")[0])
+        printf("    %-*s %s\n", width, "at d = 7", text_of(m, "refusal_at_7"));
     if (text_of(m, "plugin")[0])
-        printf("    plug-in    %s%s%s\n", text_of(m, "plugin"), text_of(m, "imports")[0] ? ", imports " : "",
-               text_of(m, "imports"));
-    json_array_foreach(json_object_get(m, "parameters"), i, item) print_parameter(item);
+        printf("    %-*s %s%s%s\n", width, "plug-in", text_of(m, "plugin"),
+               text_of(m, "imports")[0] ? ", imports " : "", text_of(m, "imports"));
+    json_array_foreach(parameters, i, item) print_parameter(item, width);
+    printf("\n");
 }
 
 /* ---- claims, contracts, models, backends ---- */
@@ -261,8 +311,15 @@ static int list(const struct options *o, struct fq_error *err) {
     static const char *const topics[] = {"methods", "claims", "contracts", "models", "backends"};
     const char *topic = o->topic ? o->topic : "methods";
     json_t *all = NULL;
-    if (strcmp(topic, "methods") == 0)
-        return show(methods_json(), o->json, print_method, err);
+    if (strcmp(topic, "methods") == 0) {
+        FQ_TRY(methods_json(o->name, &all, err));
+        FQ_TRY(show(all, o->json, print_method, err));
+        if (!o->json)
+            printf(
+                "In a sweep, keys may be centred before any of them: centre: none, calibrated, running (needs a method "
+                "that decodes) or rope-bias (docs/formats.md).\n");
+        return 0;
+    }
     if (strcmp(topic, "backends") == 0)
         return show(backends_json(), o->json, print_backend, err);
     if (strcmp(topic, "claims") == 0) {
@@ -285,9 +342,10 @@ static int list(const struct options *o, struct fq_error *err) {
 int fq_verb_list(int argc, char **argv, struct fq_error *err) {
     static const struct argp parser = {.options = option_table,
                                        .parser = parse_option,
-                                       .args_doc = "[methods|claims|contracts|models|backends]",
-                                       .doc = "What is here: methods with parameters and bits formulas, claims, "
-                                              "contracts, models and corpora, backends compiled and usable."};
+                                       .args_doc = "[methods [NAME]|claims|contracts|models|backends]",
+                                       .doc =
+                                           "What is here: methods (or one) with parameters and bits formulas, claims, "
+                                           "contracts, models and corpora, backends compiled and usable."};
     struct options o = {.err = err};
     argp_err_exit_status = FQ_USAGE;
     if (argp_parse(&parser, argc, argv, 0, NULL, &o) != 0)

@@ -15,7 +15,13 @@ for verb in list plan run merge size env; do
 done
 
 # list and env: the text names what is there, the JSON is JSON
-expect 0 'turboquant-mse \(contender\)' 'bits' 'rotation' -- "$fq" list methods
+expect 0 'turboquant-mse \(contender\)' 'bits' 'rotation' 'centre: none, calibrated, running .* or rope-bias' -- "$fq" list methods
+[ "$(grep -c '^$' "$dir/out.txt")" = "$(grep -cE '^[a-z].* \((contender|baseline|negative control)\): ' "$dir/out.txt")" ] || fail "list methods: no empty line behind each method"
+expect 0 '^e8p \(contender\)' 'at d = 7 +e8p codes 8 coordinates' 'rotation +\(default haar\): .*none, haar, hadamard' -- "$fq" list methods e8p
+grep -q rabitq "$dir/out.txt" && fail "list methods NAME prints others"
+expect 0 'keys only: it decodes nothing' 'outlier_sketch_ratio 0\.5\|1\|2\|4 ' -- "$fq" list methods qjl
+expect 2 "did you mean 'rabitq'" -- "$fq" list methods rabbitq
+expect 2 'expected one topic' -- "$fq" list claims e8p
 expect 0 'matched-cpu' -- "$fq" list contracts
 expect 0 'smollm2-135m' -- "$fq" list models
 expect 0 'ref .*usable' 'cuda' -- "$fq" list backends
