@@ -28,7 +28,7 @@ void fq_params_default(const struct fq_method *method, struct fq_params *out);
  * choices. */
 int fq_params_set(const struct fq_method *method, struct fq_params *params, const char *name, const char *value,
                   struct fq_error *err);
-/* "bits=3 scale=unbiased" over what is in params already. */
+/* "bits=3 scale=unbiased" over what is in params already; a name given twice is FQ_USAGE. */
 int fq_params_parse(const struct fq_method *method, const char *text, struct fq_params *params, struct fq_error *err);
 /* Canonical text: every parameter in table order, "bits=3 rotation=haar ...". */
 void fq_params_print(const struct fq_method *method, const struct fq_params *params, char *out, size_t size);

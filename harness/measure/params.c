@@ -92,6 +92,7 @@ int fq_params_set(const struct fq_method *method, struct fq_params *params, cons
 
 int fq_params_parse(const struct fq_method *method, const char *text, struct fq_params *params, struct fq_error *err) {
     const char *at = text;
+    bool given[FQ_MAX_PARAMS] = {false};
     for (;;) {
         char word[256];
         at += strspn(at, " \t,");
@@ -107,6 +108,13 @@ int fq_params_parse(const struct fq_method *method, const char *text, struct fq_
             return fq_fail(err, FQ_USAGE, "parameters of %s: expected name=value, found '%s'", method->name, word);
         *equals = '\0';
         FQ_TRY(fq_params_set(method, params, word, equals + 1, err));
+        size_t i = 0;
+        while (strcmp(method->params[i].name, word) != 0) /* it is there: it was set */
+            i++;
+        if (given[i])
+            return fq_fail(err, FQ_USAGE, "parameters of %s: '%s' is given twice in '%.80s'; leave one", method->name,
+                           word, text);
+        given[i] = true;
         at += n;
     }
 }

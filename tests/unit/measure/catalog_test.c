@@ -137,6 +137,8 @@ static void refused(const char *text, const char *pattern) {
 static void wrong_values_say_what_is_possible(void **state) {
     (void)state;
     refused("bitz=3", "did you mean 'bits'?");
+    refused("bits=3,bits=4", "'bits' is given twice");
+    refused("bits=3 share=0.5 bits=3", "'bits' is given twice");
     refused("xxxxxxxxxx=3", "bits, share, colour");
     refused("bits=9", "1 to 8");
     refused("bits=0", "1 to 8");
