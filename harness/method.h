@@ -177,8 +177,8 @@ struct fq_method {
 
     struct fq_footprint (*footprint)(const struct fq_params *params, const struct fq_shape *shape);
 
-    /* Fills shared[footprint.shared_bytes] from the streams alone; scratch[setup_scratch] doubles as work space.
-     * NULL when shared_bytes is 0. */
+    /* Fills shared[footprint.shared_bytes] from the streams alone; scratch, of as many bytes as setup_scratch says, is
+     * work space. NULL when shared_bytes is 0. */
     void (*setup)(const struct fq_params *params, const struct fq_shape *shape, const struct fq_streams *streams,
                   void *shared, void *scratch);
     size_t (*setup_scratch)(const struct fq_params *params, const struct fq_shape *shape); /* bytes; NULL: 0 */
