@@ -34,7 +34,7 @@ static const struct fq_param_spec params[] = {
     [TURBO_NARROW] = {.name = "narrow",
                       .help = "dimensions that 64 divides but 128 does not: pad (zeros up to a multiple of 128, the "
                               "later snapshots), group-64 (groups of 64 with the table of 128: turbo2 and turbo3 "
-                              "shipped so for a short time, turbo4 never did)",
+                              "stood so on a branch for a day of March 2026, turbo4 never did)",
                       .kind = FQ_PARAM_CHOICE,
                       .def = TURBO_PAD,
                       .choices = narrow_choices},
