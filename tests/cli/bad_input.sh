@@ -15,7 +15,9 @@ expect 2 'nowhere\.h5' -- "$fq" report "$dir/nowhere.h5" --out "$dir/report"
 expect 2 'nowhere\.yaml' -- "$fq" run "$dir/nowhere.yaml" --out "$dir/x.h5"
 expect 2 'nowhere\.yaml' -- "$fq" plan "$dir/nowhere.yaml"
 sweep "$dir/nodata.yaml" '  - {name: fp16}' '{kv: nowhere.h5, tensors: [key]}'
-expect 2 'nowhere\.h5' -- "$fq" run "$dir/nodata.yaml" --out "$dir/x.h5"
+expect 2 'nowhere\.h5' 'no such file' -- "$fq" run "$dir/nodata.yaml" --out "$dir/x.h5"
+sweep "$dir/nodata.yaml" '  - {name: fp16}' '{vectors: nowhere.npy}'
+expect 2 'nowhere\.npy' 'no such file' -- "$fq" run "$dir/nodata.yaml" --out "$dir/x.h5"
 absent "$dir/x.h5" "$dir/report"
 
 # truncated HDF5
@@ -54,7 +56,20 @@ done
 
 # YAML: unknown key with its line, unknown method and parameter with the nearest name, values out of range
 sweep "$dir/key.yaml" '  - {name: fp16}' '' 'colour: blue'
-expect 2 'key\.yaml:9' 'colour' -- "$fq" plan "$dir/key.yaml"
+expect 2 'key\.yaml:9' 'colour' 'known keys here: name, contract' -- "$fq" plan "$dir/key.yaml"
+for v in threads:thread metrics:metric; do
+    sweep "$dir/near.yaml" '  - {name: fp16}'
+    sed -i "s/^${v%:*}:/${v#*:}:/" "$dir/near.yaml"
+    expect 2 "near\.yaml:.*unknown key '${v#*:}', did you mean '${v%:*}'" -- "$fq" plan "$dir/near.yaml"
+done
+for v in seeds metrics; do
+    sweep "$dir/none.yaml" '  - {name: fp16}'
+    sed -i "s/^$v:.*/$v: []/" "$dir/none.yaml"
+    expect 2 "none\.yaml:.*expected at least 1 entry in '$v', found 0" -- "$fq" plan "$dir/none.yaml"
+done
+sweep "$dir/contract.yaml" '  - {name: fp16}'
+sed -i 's/^contract: .*/contract: matched/' "$dir/contract.yaml"
+expect 2 "contract\.yaml:2: unknown contract 'matched'" 'matched-cpu, ' -- "$fq" plan "$dir/contract.yaml"
 sweep "$dir/method.yaml" '  - {name: rabbitq, bits: 2}'
 expect 2 'method\.yaml:11' 'rabbitq' "did you mean 'rabitq'" -- "$fq" plan "$dir/method.yaml"
 sweep "$dir/param.yaml" '  - {name: rabitq, bitz: 2}'
@@ -63,6 +78,11 @@ sweep "$dir/bits.yaml" '  - {name: rabitq, bits: [2, 99]}'
 expect 2 'bits\.yaml:11' '99' '1.*8' -- "$fq" plan "$dir/bits.yaml"
 sweep "$dir/choice.yaml" '  - {name: rabitq, bits: 2, search: exakt}'
 expect 2 'exakt' 'exact' -- "$fq" plan "$dir/choice.yaml"
+sweep "$dir/number.yaml" '  - {name: qjl, sketch_ratio: -1}'
+expect 2 "'-1'.*choices: 0\.5, 1, 2, 4" -- "$fq" plan "$dir/number.yaml"
+grep -q 'did you mean' "$dir/err.txt" && fail "a number is taken for a slip for another"
+sweep "$dir/lattice.yaml" '  - {name: e8p}' '{generate: sphere, vectors: [64], dim: [100]}'
+expect 2 'lattice\.yaml:11' '100' 'rotation=rht pads' -- "$fq" plan "$dir/lattice.yaml"
 sweep "$dir/dzero.yaml" '  - {name: fp16}' '{generate: sphere, vectors: [64], dim: [0]}'
 expect 2 'dim' '0' -- "$fq" plan "$dir/dzero.yaml"
 sweep "$dir/gen.yaml" '  - {name: fp16}' '{generate: sfere, vectors: [64], dim: [32]}'
