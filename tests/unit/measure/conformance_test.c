@@ -12,6 +12,13 @@ static void decode_less(const struct fq_call *call, size_t n_groups, const uint8
 }
 FAKE_METHOD(fake_divided, "fake-divided", fake_footprint, fake_encode, decode_less);
 
+/* Keys as they are, values at 0.9. */
+static size_t encode_by_tensor(const struct fq_call *call, size_t n_groups, const float *y, uint8_t *records) {
+    return call->shape.tensor == FQ_VALUE ? fake_encode_scaled(call, n_groups, y, records)
+                                          : fake_encode(call, n_groups, y, records);
+}
+FAKE_METHOD(fake_two_ways, "fake-two-ways", fake_footprint, encode_by_tensor, fake_decode);
+
 static const struct fq_gate identity_gates[] = {
     {"", 32, FQ_GATE_MSE, 0.0, 0.0, "identity"},
     {"", 32, FQ_GATE_SLOPE, 1.0, 1e-5, "identity"},
@@ -81,6 +88,24 @@ static void a_missed_gate_fails_with_its_numbers(void **state) {
     fq_conformance_free(&c);
 }
 
+/* Gates of keys see keys and gates of values see values, and a line says which. */
+static void values_have_gates_of_their_own(void **state) {
+    (void)state;
+    struct fq_method m = with_gates(&fake_two_ways, identity_gates, IDENTITY_GATES);
+    m.value_gates = scaled_gates;
+    m.n_value_gates = 5;
+    struct fq_conformance c;
+    run(&m, &c);
+    assert_int_equal(c.failed_theory, 0);
+    fq_conformance_free(&c);
+    m.value_gates = identity_gates;
+    m.n_value_gates = IDENTITY_GATES;
+    run(&m, &c);
+    assert_int_equal(c.failed_theory, IDENTITY_GATES);
+    assert_non_null(failure(&c, "values, d=32: relative MSE"));
+    fq_conformance_free(&c);
+}
+
 static void a_control_must_be_refuted(void **state) {
     (void)state;
     struct fq_method wrong = with_gates(&fake_scaled, identity_gates, IDENTITY_GATES),
@@ -121,6 +146,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(right_methods_pass),
         cmocka_unit_test(a_missed_gate_fails_with_its_numbers),
+        cmocka_unit_test(values_have_gates_of_their_own),
         cmocka_unit_test(a_control_must_be_refuted),
         cmocka_unit_test(breaches_fail_their_invariant),
     };
