@@ -128,11 +128,13 @@ enum fq_backend { FQ_REF, FQ_AVX2, FQ_AVX512, FQ_CUDA, FQ_HIP, FQ_BACKENDS };
 /* Quantities that theory predicts for a Haar-rotated vector, i.e. for x uniform on the sphere (methods.md, section 13).
  */
 enum fq_gate_metric {
-    FQ_GATE_MSE,      /* E ||x - xhat||^2 / ||x||^2 */
-    FQ_GATE_IP_VAR,   /* d Var(<q,x>^ - <q,x>) for unit q independent of x (rho = 0) */
-    FQ_GATE_SLOPE,    /* E[<q,x>^] / <q,x> at rho = 0.5; expected 1 = unbiased */
-    FQ_GATE_SELF_IP,  /* E[<x,x>^] / <x,x> (rho = 1) */
-    FQ_GATE_MSE_GAUSS /* E ||x - xhat||^2 / E ||x||^2 for iid N(0,1) data, without a rotation */
+    FQ_GATE_MSE,       /* E ||x - xhat||^2 / ||x||^2 */
+    FQ_GATE_IP_VAR,    /* d Var(<q,x>^ - <q,x>) for unit q independent of x (rho = 0) */
+    FQ_GATE_SLOPE,     /* E[<q,x>^] / <q,x> at rho = 0.5; expected 1 = unbiased */
+    FQ_GATE_SELF_IP,   /* E[<x,x>^] / <x,x> (rho = 1) */
+    FQ_GATE_MSE_GAUSS, /* E ||x - xhat||^2 / E ||x||^2 for iid N(0,1) data, without a rotation */
+    FQ_GATE_TAIL_2,    /* share of the errors of FQ_GATE_IP_VAR that exceed 2 times their root mean square */
+    FQ_GATE_TAIL_3     /* the same beyond 3 times: <q, x - xhat> is close to normal unless error lengths vary much */
 };
 
 struct fq_gate {

@@ -18,6 +18,7 @@ enum {
     SEED_VECTORS = 1280,
     QUICK_VECTORS = 320,
     FREE_QUERIES = 16,
+    TAIL_BLOCKS = 8, /* of FREE_QUERIES each: rare errors need many pairs */
     TRAINING_VECTORS = 6144
 };
 
@@ -86,10 +87,9 @@ static int measure_mse(const struct gate_run *r, struct fq_codec *codec, double 
     return FQ_OK;
 }
 
-/* Unit queries that know nothing of the data, each against all vectors. */
-static int measure_variance(const struct gate_run *r, struct fq_codec *codec, uint64_t seed, double *value,
-                            struct fq_error *err) {
-    fill(fq_stream_key("query", seed), FREE_QUERIES, r->dim, true, r->q);
+/* Scores of unit queries that know nothing of the data, each against all vectors. */
+static int score_free_queries(const struct gate_run *r, struct fq_codec *codec, uint64_t key, struct fq_error *err) {
+    fill(key, FREE_QUERIES, r->dim, true, r->q);
     if (fq_codec_has(codec, FQ_STAGE_SCORE)) {
         FQ_TRY(fq_codec_scores(codec, FREE_QUERIES, r->q, r->scores, err));
     } else {
@@ -98,16 +98,54 @@ static int measure_variance(const struct gate_run *r, struct fq_codec *codec, ui
             for (size_t i = 0; i < r->n; i++)
                 r->scores[k * r->n + i] = (float)dot(r->dim, r->q + k * r->dim, r->y + i * r->dim);
     }
+    return FQ_OK;
+}
+
+static double pair_error(const struct gate_run *r, size_t k, size_t i) {
+    return (double)r->scores[k * r->n + i] - dot(r->dim, r->q + k * r->dim, r->x + i * r->dim);
+}
+
+static int measure_variance(const struct gate_run *r, struct fq_codec *codec, uint64_t seed, double *value,
+                            struct fq_error *err) {
+    FQ_TRY(score_free_queries(r, codec, fq_stream_key("query", seed), err));
     double sum = 0.0, sum2 = 0.0;
     const double pairs = (double)FREE_QUERIES * (double)r->n;
     for (size_t k = 0; k < FREE_QUERIES; k++)
         for (size_t i = 0; i < r->n; i++) {
-            const double e = (double)r->scores[k * r->n + i] - dot(r->dim, r->q + k * r->dim, r->x + i * r->dim);
+            const double e = pair_error(r, k, i);
             sum += e;
             sum2 += e * e;
         }
     *value = (double)r->dim * (sum2 / pairs - (sum / pairs) * (sum / pairs));
     return FQ_OK;
+}
+
+/* Share of the errors beyond 2 or 3 times their root mean square. Pairs that share a vector share its error's length,
+ * so that a binomial interval over pairs would be too narrow: the interval is over seeds, as everywhere. */
+static int measure_tail(const struct gate_run *r, struct fq_codec *codec, uint64_t seed, double *value,
+                        struct fq_error *err) {
+    const double beyond = r->gate->metric == FQ_GATE_TAIL_2 ? 2.0 : 3.0;
+    const size_t block = FREE_QUERIES * r->n, pairs = TAIL_BLOCKS * block;
+    double sum2 = 0.0;
+    size_t n_beyond = 0;
+    double *error = malloc(pairs * sizeof *error);
+    if (error == NULL)
+        return fq_fail(err, FQ_FAILED, "out of memory: gate of %zu errors", pairs);
+    int code = FQ_OK;
+    for (size_t b = 0; b < TAIL_BLOCKS && code == FQ_OK; b++) {
+        code = score_free_queries(r, codec, fq_stream_key("query", seed * TAIL_BLOCKS + b), err);
+        for (size_t k = 0; k < FREE_QUERIES && code == FQ_OK; k++)
+            for (size_t i = 0; i < r->n; i++) {
+                const double e = pair_error(r, k, i);
+                error[b * block + k * r->n + i] = e;
+                sum2 += e * e;
+            }
+    }
+    for (size_t i = 0; i < pairs && code == FQ_OK; i++)
+        n_beyond += error[i] * error[i] > beyond * beyond * sum2 / (double)pairs;
+    free(error);
+    *value = (double)n_beyond / (double)pairs;
+    return code;
 }
 
 /* rho = .5: half along x, the rest across it. rho = 1: the vector itself. */
@@ -158,6 +196,10 @@ static int measure_seed(const struct gate_run *r, uint64_t seed, double *value, 
         case FQ_GATE_IP_VAR:
             code = measure_variance(r, codec, seed, value, err);
             break;
+        case FQ_GATE_TAIL_2:
+        case FQ_GATE_TAIL_3:
+            code = measure_tail(r, codec, seed, value, err);
+            break;
         case FQ_GATE_SLOPE:
         case FQ_GATE_SELF_IP:
             code = measure_ratio(r, codec, seed, value, err);
@@ -179,6 +221,10 @@ static const char *metric_name(enum fq_gate_metric metric) {
         return "self inner product";
     case FQ_GATE_MSE_GAUSS:
         return "MSE on N(0,1)";
+    case FQ_GATE_TAIL_2:
+        return "share of errors of <q,x> beyond 2 sigma";
+    case FQ_GATE_TAIL_3:
+        return "share of errors of <q,x> beyond 3 sigma";
     }
     return "unknown metric";
 }

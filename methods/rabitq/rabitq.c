@@ -9,7 +9,7 @@ const char *const rabitq_search_choices[] = {"exact", "fast", NULL};
 /* The library's PLAIN, RECONSTRUCTION and UNBIASED_ESTIMATION. There is no raw: the grid has no length of its own. */
 const char *const rabitq_scale_choices[] = {"matched", "mse", "unbiased", NULL};
 
-const char *const rabitq_query_choices[] = {"float", "4bit", "4bit-randomised", "8bit", NULL};
+const char *const rabitq_query_choices[] = {"float", "4bit", "4bit-randomised", "8bit", "8bit-randomised", NULL};
 static const char *const bound_choices[] = {"none", "stored", NULL};
 static const char *const centroid_choices[] = {"none", "mean", NULL};
 
@@ -37,7 +37,8 @@ static const struct fq_param_spec params[RABITQ_N_PARAMS] = {
     [RABITQ_SCALAR] = FQ_PARAM_SCALAR,
     [RABITQ_QUERY] = {.name = "query",
                       .help =
-                          "how a query is held: float, or min/max integers of 4bit (nearest), 4bit-randomised, 8bit",
+                          "how a query is held: float, or min/max integers: 4bit and 8bit (nearest), 4bit-randomised, "
+                          "8bit-randomised",
                       .kind = FQ_PARAM_CHOICE,
                       .def = RABITQ_QUERY_FLOAT,
                       .choices = rabitq_query_choices},
@@ -107,8 +108,7 @@ static void setup(const struct fq_params *p, const struct fq_shape *shape, const
     fq_rotation_setup(c.rotation, c.rounds, shape->dim, streams, shared, scratch);
     memset(at + rabitq_centroid_at(&c, shape->dim), 0,
            rabitq_shared_bytes(&c, shape->dim) - rabitq_centroid_at(&c, shape->dim));
-    if (c.query ==
-        RABITQ_QUERY_4BIT_RANDOMISED) { /* drawn once, as in the authors' first code: all queries share them */
+    if (rabitq_query_is_randomised(c.query)) { /* drawn once, as in the authors' first code: all queries share them */
         float *rounding = (float *)(void *)(at + rabitq_rounding_at(&c, shape->dim));
         for (size_t i = 0; i < work_dim; i++) {
             double u;
@@ -189,6 +189,8 @@ static bool quantizes_query(const struct fq_params *p) {
         .source = "methods.md 1.1: exact at rho = 1"                                                                   \
     }
 
+/* A tenth of slack beyond 3 sigma: the expected share itself is known to 2 %, and one pair in 370 counts. */
+#define TAILS "one coordinate of the sphere times the error's length: tests/oracles/tails.py"
 static const struct fq_gate gates[] = {
     IP(64, "bits=1", 0.56335),
     IP(128, "bits=1", 0.56751),
@@ -239,16 +241,23 @@ static const struct fq_gate gates[] = {
 
     /* methods.md 4.3 gives the root mean square at rho = .5 (rabitq_test.c has it); at rho = 0 a query error of
      * relative square D adds (1 + d Var) D, D = .009955, .0198 and 3.44e-5 for a min/max grid over 128 Gaussian
-     * coordinates. */
+     * coordinates (4bit, 4bit-randomised, 8bit). Rounding at random doubles the square of an error that is uniform in a
+     * step, s^2/12 to s^2/6: 6.88e-5 for 8bit-randomised. Next to the error of one or four bits that is nothing, so
+     * codes of 8 bits, d Var = 3.74e-5, tell the two apart. */
     QUERY("bits=1 query=4bit", 0.5831),
     QUERY("bits=1 query=4bit-randomised", 0.5985),
     QUERY("bits=1 query=8bit", 0.5676),
     QUERY("bits=4 query=4bit", 0.02003),
     QUERY("bits=4 query=4bit-randomised", 0.02998),
     QUERY("bits=4 query=8bit", 0.01001),
+    QUERY("bits=1 query=8bit-randomised", 0.5676),
+    QUERY("bits=8 query=8bit", 7.18e-5),
+    QUERY("bits=8 query=8bit-randomised", 1.062e-4),
     SLOPE(128, "bits=4 query=4bit", 1, "methods.md 1.1: unbiased"),
     IP(128, "bits=4 bound=stored", 0.00998),
 
+    {"bits=1", 64, FQ_GATE_TAIL_2, 0.04553, 0.03, TAILS},
+    {"bits=1", 64, FQ_GATE_TAIL_3, 0.002759, 0.1, TAILS},
     SLOPE(128, "bits=1", 1, "methods.md 1.1: unbiased"),
     SLOPE(128, "bits=2", 1, "methods.md 1.1: unbiased"),
     SLOPE(128, "bits=3", 1, "methods.md 1.1: unbiased"),

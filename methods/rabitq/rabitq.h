@@ -23,13 +23,19 @@ enum {
     RABITQ_N_PARAMS
 };
 enum { RABITQ_EXACT, RABITQ_FAST };
-enum { RABITQ_QUERY_FLOAT, RABITQ_QUERY_4BIT, RABITQ_QUERY_4BIT_RANDOMISED, RABITQ_QUERY_8BIT };
+enum {
+    RABITQ_QUERY_FLOAT,
+    RABITQ_QUERY_4BIT,
+    RABITQ_QUERY_4BIT_RANDOMISED,
+    RABITQ_QUERY_8BIT,
+    RABITQ_QUERY_8BIT_RANDOMISED
+};
 enum { RABITQ_SCALE_MATCHED, RABITQ_SCALE_MSE, RABITQ_SCALE_UNBIASED };
 enum { RABITQ_MAX_BITS = 8 };
 
 extern const char *const rabitq_search_choices[]; /* "exact" "fast", NULL */
 extern const char *const rabitq_scale_choices[];  /* "matched" "mse" "unbiased", NULL */
-extern const char *const rabitq_query_choices[];  /* "float" "4bit" "4bit-randomised" "8bit", NULL */
+extern const char *const rabitq_query_choices[];  /* "float" "4bit" "4bit-randomised" "8bit" "8bit-randomised", NULL */
 
 /* Parameters, unpacked. */
 struct rabitq_config {
@@ -46,7 +52,7 @@ struct rabitq_config {
 struct rabitq_config rabitq_config_of(const struct fq_params *params);
 
 /* Shared state, each part a multiple of 64 bytes: rotation; R c (float32 [work_dim], centroid=mean); the offsets of
- * randomised rounding (float32 [work_dim], query=4bit-randomised). */
+ * randomised rounding (float32 [work_dim], query=4bit-randomised and 8bit-randomised). */
 size_t rabitq_vector_bytes(size_t work_dim);
 size_t rabitq_centroid_at(const struct rabitq_config *config, size_t dim);
 size_t rabitq_rounding_at(const struct rabitq_config *config, size_t dim);
@@ -92,6 +98,7 @@ double rabitq_error_factor(const struct fq_call *call, const uint8_t *record);
  *     else:   v_l, width, sum of the codes, <q', R c>; float32; then the packed codes. */
 size_t rabitq_prepared_bytes(const struct rabitq_config *config, size_t work_dim);
 int rabitq_query_bits(int query); /* 4 or 8; 0 for float */
+bool rabitq_query_is_randomised(int query);
 void rabitq_prepare_ref(const struct fq_call *call, size_t n, const float *q, void *prepared);
 void rabitq_score_ref(const struct fq_call *call, const void *prepared, size_t n_groups, const uint8_t *records,
                       float *scores);

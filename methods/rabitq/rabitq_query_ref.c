@@ -10,7 +10,16 @@
 enum { HEADER = 4 }; /* v_l, width, sum k, <q', R c> */
 
 int rabitq_query_bits(int query) {
-    return query == RABITQ_QUERY_FLOAT ? 0 : query == RABITQ_QUERY_8BIT ? 8 : 4;
+    static const int bits[] = {[RABITQ_QUERY_FLOAT] = 0,
+                               [RABITQ_QUERY_4BIT] = 4,
+                               [RABITQ_QUERY_4BIT_RANDOMISED] = 4,
+                               [RABITQ_QUERY_8BIT] = 8,
+                               [RABITQ_QUERY_8BIT_RANDOMISED] = 8};
+    return bits[query];
+}
+
+bool rabitq_query_is_randomised(int query) {
+    return query == RABITQ_QUERY_4BIT_RANDOMISED || query == RABITQ_QUERY_8BIT_RANDOMISED;
 }
 
 size_t rabitq_prepared_bytes(const struct rabitq_config *config, size_t work_dim) {

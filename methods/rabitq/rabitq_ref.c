@@ -48,7 +48,7 @@ size_t rabitq_rounding_at(const struct rabitq_config *config, size_t dim) {
 
 size_t rabitq_shared_bytes(const struct rabitq_config *config, size_t dim) {
     const size_t rounding = rabitq_vector_bytes(fq_rotation_work_dim(config->rotation, dim));
-    return rabitq_rounding_at(config, dim) + (config->query == RABITQ_QUERY_4BIT_RANDOMISED ? rounding : 0);
+    return rabitq_rounding_at(config, dim) + (rabitq_query_is_randomised(config->query) ? rounding : 0);
 }
 
 struct rabitq_layout rabitq_layout_of(const struct fq_call *call) {
@@ -68,7 +68,7 @@ struct rabitq_layout rabitq_layout_of(const struct fq_call *call) {
     };
     if (config.centroid)
         l.centroid = (const float *)(const void *)(shared + rabitq_centroid_at(&config, dim));
-    if (config.query == RABITQ_QUERY_4BIT_RANDOMISED)
+    if (rabitq_query_is_randomised(config.query))
         l.rounding = (const float *)(const void *)(shared + rabitq_rounding_at(&config, dim));
     return l;
 }

@@ -265,6 +265,33 @@ static void worst_cases_are_defined(void **state) {
     }
 }
 
+/* The paper's s_i = r_i > 0: a coordinate that is exactly zero, of either sign, has the lower of the two innermost
+ * codes. It adds nothing to <r, g>, so that no estimate could tell; the bytes do. */
+static void zero_counts_as_negative(void **state) {
+    (void)state;
+    enum { D = 16 };
+    for (int bits = 1; bits <= 8; bits++) {
+        char params[64];
+        snprintf(params, sizeof params, "bits=%d rotation=none search=%s", bits, bits % 2 ? "exact" : "fast");
+        struct fixture f;
+        fixture_open(&f, &fq_method_rabitq, params, D, FQ_KEY, 1);
+        float x[D] = {0};
+        for (size_t i = 0; i < D; i++)
+            x[i] = i % 4 == 0 ? 0.0F : i % 4 == 1 ? -0.0F : i % 4 == 2 ? 0.75F : -1.0F;
+        uint8_t code[D], *record = fixture_encode(&f, 1, x, NULL);
+        const unsigned half = 1U << (bits - 1);
+        fq_unpack(bits, D, record, code);
+        for (size_t i = 0; i < D; i++) {
+            if (i % 4 < 2)
+                assert_int_equal(code[i], half - 1);
+            else
+                assert_int_equal(code[i] >= half, i % 4 == 2);
+        }
+        free(record);
+        fixture_close(&f);
+    }
+}
+
 static void overflow_names_the_vector(void **state) {
     (void)state;
     enum { D = 32, N = 4 };
@@ -313,6 +340,7 @@ int main(void) {
         cmocka_unit_test(self_inner_product_is_exact),
         cmocka_unit_test(codes_do_not_depend_on_length),
         cmocka_unit_test(worst_cases_are_defined),
+        cmocka_unit_test(zero_counts_as_negative),
         cmocka_unit_test(overflow_names_the_vector),
         cmocka_unit_test(footprint_is_codes_and_one_scalar),
     };

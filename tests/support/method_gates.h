@@ -45,6 +45,25 @@ static inline double gates_pair_errors(struct fixture *f, size_t n, const float 
     return sum / GATE_QUERIES;
 }
 
+/* Share of the errors of <q, x> beyond `sigmas` times their root mean square, q independent of x. */
+static inline double gates_tail(struct fixture *f, size_t n, const float *x, const uint8_t *records, double sigmas,
+                                uint64_t seed) {
+    const size_t dim = f->call.shape.dim;
+    const double limit = sigmas * sigmas * gates_pair_errors(f, n, x, records, seed) / (double)n;
+    float *q = gates_sphere(GATE_QUERIES, dim, seed), *scores = gates_floats(n);
+    size_t beyond = 0;
+    for (size_t i = 0; i < GATE_QUERIES; i++) {
+        fixture_scores(f, q + i * dim, n, records, scores);
+        for (size_t v = 0; v < n; v++) {
+            const double e = (double)scores[v] - fixture_dot(dim, q + i * dim, x + v * dim);
+            beyond += e * e > limit;
+        }
+    }
+    free(q);
+    free(scores);
+    return (double)beyond / GATE_QUERIES / (double)n;
+}
+
 /* Mean of estimate / rho over unit x, with q at cosine rho to x. */
 static inline double gates_slope(struct fixture *f, size_t n, const float *x, const uint8_t *records, double rho,
                                  uint64_t seed) {
@@ -97,6 +116,10 @@ static inline double gates_measure_tensor(const struct fq_method *method, enum f
             break;
         case FQ_GATE_IP_VAR:
             sum += (double)gate->dim * gates_pair_errors(&f, n, x, records, 1000 + seed) / (double)n;
+            break;
+        case FQ_GATE_TAIL_2:
+        case FQ_GATE_TAIL_3:
+            sum += gates_tail(&f, n, x, records, gate->metric == FQ_GATE_TAIL_2 ? 2 : 3, 4000 + seed);
             break;
         case FQ_GATE_SLOPE:
             sum += gates_slope(&f, n, x, records, 0.5, 2000 + seed);
