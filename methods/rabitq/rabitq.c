@@ -166,12 +166,13 @@ static bool quantizes_query(const struct fq_params *p) {
         .params = params_, .dim = dim_, .metric = FQ_GATE_MSE, .expected = expected_, .tolerance = 0.03,               \
         .source = "methods.md 1.6"                                                                                     \
     }
-/* The published row is a mean over 3,200 draws, and at a constant step a few clipped coordinates carry most of the
- * error of wide codes: it is known to about 2 % (200,000 draws give 2.741e-4, 2.866e-4, 7.904e-5 and 8.243e-5). */
-#define MSE_ROUGH(dim_, params_, expected_)                                                                            \
+/* The published row (2.71e-4, 2.83e-4, 8.06e-5, 8.19e-5) is a mean over 3,200 draws, and at a constant step a few
+ * clipped coordinates carry most of the error of wide codes: it is known to about 2 %. These are of 200,000 draws of
+ * our own. */
+#define MSE_LONG(dim_, params_, expected_)                                                                             \
     {                                                                                                                  \
-        .params = params_, .dim = dim_, .metric = FQ_GATE_MSE, .expected = expected_, .tolerance = 0.05,               \
-        .source = "methods.md 1.6, n = 3,200"                                                                          \
+        .params = params_, .dim = dim_, .metric = FQ_GATE_MSE, .expected = expected_, .tolerance = 0.03,               \
+        .source = "200,000 draws (methods.md 1.6 has 3,200, within 2 %)"                                               \
     }
 #define SLOPE(dim_, params_, expected_, source_)                                                                       \
     {                                                                                                                  \
@@ -234,10 +235,10 @@ static const struct fq_gate gates[] = {
     MSE(128, "bits=5 search=fast", 3.33e-3),
     MSE(64, "bits=6 search=fast", 9.44e-4),
     MSE(128, "bits=6 search=fast", 9.84e-4),
-    MSE_ROUGH(64, "bits=7 search=fast", 2.71e-4),
-    MSE_ROUGH(128, "bits=7 search=fast", 2.83e-4),
-    MSE_ROUGH(64, "bits=8 search=fast", 8.06e-5),
-    MSE_ROUGH(128, "bits=8 search=fast", 8.19e-5),
+    MSE_LONG(64, "bits=7 search=fast", 2.741e-4),
+    MSE_LONG(128, "bits=7 search=fast", 2.866e-4),
+    MSE_LONG(64, "bits=8 search=fast", 7.904e-5),
+    MSE_LONG(128, "bits=8 search=fast", 8.243e-5),
 
     /* methods.md 4.3 gives the root mean square at rho = .5 (rabitq_test.c has it); at rho = 0 a query error of
      * relative square D adds (1 + d Var) D, D = .009955, .0198 and 3.44e-5 for a min/max grid over 128 Gaussian
@@ -279,7 +280,7 @@ const struct fq_method fq_method_rabitq = {
     .role = FQ_CONTENDER,
     .paper = "Gao & Long 2024 (arXiv 2405.12497, 1 bit); Gao et al. 2024 (arXiv 2409.09913, 2..8 bits)",
     .summary = "rotation, signs and a uniform mid-rise grid whose step is searched per vector, with an unbiased "
-               "estimator",
+               "estimator; the exact search takes 8 us at 4 bits and 48 at 8 for d = 128, the fast one .6",
     .bits_formula =
         "(b w + s) / d; bound=stored: + s/d; w = d or d padded for the rotation, s = 16 (fp16) or 32 (fp32)",
     .params = params,
