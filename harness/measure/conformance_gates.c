@@ -128,7 +128,7 @@ static int measure_tail(const struct gate_run *r, struct fq_codec *codec, uint64
     const size_t block = FREE_QUERIES * r->n, pairs = TAIL_BLOCKS * block;
     double sum2 = 0.0;
     size_t n_beyond = 0;
-    double *error = malloc(pairs * sizeof *error);
+    double *error = malloc((pairs + 1) * sizeof *error);
     if (error == NULL)
         return fq_fail(err, FQ_FAILED, "out of memory: gate of %zu errors", pairs);
     int code = FQ_OK;
