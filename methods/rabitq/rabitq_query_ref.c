@@ -103,7 +103,7 @@ void rabitq_score_ref(const struct fq_call *call, const void *prepared, size_t n
     const float *header = prepared;
     const double along = (double)header[bits == 0 ? l.work_dim + 1 : 3];
     uint8_t query[FQ_MAX_DIM];
-    if (bits > 0)
+    if (bits != 0)
         fq_unpack(bits, l.work_dim, (const uint8_t *)prepared + HEADER * sizeof(float), query);
     for (size_t v = 0; v < n_groups; v++) {
         const uint8_t *record = records + v * l.record_bytes;
