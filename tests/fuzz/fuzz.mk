@@ -16,7 +16,7 @@ SCALAR := -fno-vectorize -fno-slp-vectorize
 COVER := -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
 
 SOURCES := tests/fuzz/fuzz_methods.c tests/fuzz/cases.c methods/registry.c harness/base/error.c harness/base/random.c harness/base/half.c \
-           harness/base/sha256.c harness/measure/params.c \
+           harness/base/sha256.c harness/base/words.c harness/measure/params.c \
            $(sort $(filter-out %_test.c %_avx2.c %_avx512.c,$(wildcard methods/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 
