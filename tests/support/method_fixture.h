@@ -169,6 +169,24 @@ static inline float *fixture_gaussian(size_t n, size_t dim, uint64_t seed) {
     return x;
 }
 
+/* A rotation of coordinates near the end of float's range may leave no number: of three rotated vectors whose second
+ * holds one, the encoder takes the first and refuses the second. Granularity 1, work_dim = dim. */
+static inline void fixture_refuses_no_number(struct fixture *f, size_t dim) {
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    assert_int_equal(f->footprint.granularity, 1);
+    assert_int_equal(f->footprint.work_dim, dim);
+    for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
+        float *y = fixture_gaussian(3, dim, 6);
+        uint8_t *records = malloc(3 * f->footprint.record_bytes);
+        assert_non_null(records);
+        y[dim + 4] = bad[k];
+        fixture_poison(f);
+        assert_int_equal(f->kernels->encode(&f->call, 3, y, records), 1);
+        free(records);
+        free(y);
+    }
+}
+
 static inline double fixture_dot(size_t n, const float *a, const float *b) {
     double sum = 0;
     for (size_t i = 0; i < n; i++)

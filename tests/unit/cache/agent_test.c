@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/cache/code.h" /* behind cmocka.h, whose macros it uses */
+
 enum { N = 40, GROUP = TINY_HEADS / TINY_KV };
 
 /* ---- a codec of this test: four tokens share a step per channel ---- */
@@ -81,17 +83,6 @@ static const struct fq_method four = {.abi = FQ_METHOD_ABI,
 
 static struct fq_policy_code fours(int steps) {
     return (struct fq_policy_code){.method = &four, .params = {{steps}}};
-}
-
-static struct fq_policy_code code_of(const char *name, const char *params) {
-    struct fq_policy_code code;
-    struct fq_error err = {0};
-    if (fq_catalog_find(name, &code.method, &err) != 0)
-        fail_msg("%s", err.text);
-    fq_params_default(code.method, &code.params);
-    if (fq_params_parse(code.method, params, &code.params, &err) != 0)
-        fail_msg("%s", err.text);
-    return code;
 }
 
 /* ---- the model ---- */

@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/cache/code.h" /* behind cmocka.h, whose macros it uses */
+
 enum { N = 40, FROM = 20 }; /* tokens of the window; the first whose logits are looked at */
 
 static int32_t tokens[N];
@@ -45,17 +47,6 @@ static int attention(void *arg, const struct fq_attention_view *v, struct fq_err
                 memcpy(w->output + (h * N + i) * v->dim, v->data + h * v->head_stride + i * v->query_stride,
                        v->dim * sizeof(float));
     return 0;
-}
-
-static struct fq_policy_code code_of(const char *name, const char *params) {
-    struct fq_policy_code code;
-    struct fq_error err = {0};
-    if (fq_catalog_find(name, &code.method, &err) != 0)
-        fail_msg("%s", err.text);
-    fq_params_default(code.method, &code.params);
-    if (fq_params_parse(code.method, params, &code.params, &err) != 0)
-        fail_msg("%s", err.text);
-    return code;
 }
 
 static void run(struct fq_model *model, const struct fq_policy *policy, size_t layer, float *output, float *logits) {

@@ -1,5 +1,6 @@
 /* The output directory is whole or absent, replaces an earlier report and nothing else. */
 #include "harness/report/directory.h"
+#include "tests/unit/report/folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,21 +13,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static char base[64];
-
-static int set_up(void **state) {
-    (void)state;
-    snprintf(base, sizeof base, "/tmp/fq-report-XXXXXX");
-    return mkdtemp(base) == NULL;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", base);
-    return system(command); /* NOLINT(cert-env33-c): a test's own folder */
-}
 
 static void put(const struct fq_report_dir *d, const char *name, const char *text) {
     struct fq_error err;

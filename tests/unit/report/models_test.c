@@ -2,6 +2,7 @@
 #include "harness/base/file.h"
 #include "harness/report/models.h"
 #include "tests/unit/report/fixture.h"
+#include "tests/unit/report/folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,21 +11,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static char base[64];
-
-static int set_up(void **state) {
-    (void)state;
-    snprintf(base, sizeof base, "/tmp/fq-models-XXXXXX");
-    return mkdtemp(base) == NULL;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", base);
-    return system(command); /* NOLINT(cert-env33-c): a test's own folder */
-}
 
 struct world {
     struct fq_estimates e;

@@ -6,6 +6,7 @@
 #include "harness/report/judged_files.h"
 #include "harness/report/report.h"
 #include "tests/unit/report/fixture.h"
+#include "tests/unit/report/folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,6 @@
 
 #include <cmocka.h>
 
-static char base[64];
 static char evil[] = "</td><script>alert(1)</script>";
 
 struct world {
@@ -99,19 +99,6 @@ static void build(struct world *w) {
                                      .estimates = &w->e,
                                      .audit = &w->audit,
                                      .verdicts = &w->verdicts};
-}
-
-static int set_up(void **state) {
-    (void)state;
-    snprintf(base, sizeof base, "/tmp/fq-report-XXXXXX");
-    return mkdtemp(base) == NULL;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", base);
-    return system(command); /* NOLINT(cert-env33-c): a test's own folder */
 }
 
 static char *text_of(const char *dir, const char *name) {
