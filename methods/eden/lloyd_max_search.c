@@ -107,7 +107,7 @@ const struct fq_method fq_method_lloyd_max_search = {
     .paper = "no paper of its own: EDEN 2022 with the per-vector search that RaBitQ (arXiv 2409.09913) makes",
     .summary =
         "rotation, Lloyd-Max levels at the scale whose code is nearest in angle: the best scalar code known here; "
-        "the exact search takes 21 us at 4 bits and 280 at 8 for d = 128, the grid 5",
+        "the exact search takes about 21 us at 4 bits and 280 at 8 for d = 128, the grid 5",
     .bits_formula = "(b w + s) / d; w = d or d padded for the rotation, s = 16 (fp16) or 32 (fp32)",
     .params = params,
     .n_params = LMS_PARAMS,

@@ -280,7 +280,7 @@ const struct fq_method fq_method_rabitq = {
     .role = FQ_CONTENDER,
     .paper = "Gao & Long 2024 (arXiv 2405.12497, 1 bit); Gao et al. 2024 (arXiv 2409.09913, 2..8 bits)",
     .summary = "rotation, signs and a uniform mid-rise grid whose step is searched per vector, with an unbiased "
-               "estimator; the exact search takes 8 us at 4 bits and 48 at 8 for d = 128, the fast one .6",
+               "estimator; the exact search takes about 8 us at 4 bits and 48 at 8 for d = 128, the fast one .6",
     .bits_formula =
         "(b w + s) / d; bound=stored: + s/d; w = d or d padded for the rotation, s = 16 (fp16) or 32 (fp32)",
     .params = params,
