@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FIXED_ARGUMENTS = 16, EXEC_FAILED = 127 };
+enum { FIXED_ARGUMENTS = 18, EXEC_FAILED = 127 };
 
 static int wait_for(pid_t child, int *status, struct fq_error *err) {
     while (waitpid(child, status, 0) < 0)
@@ -58,6 +58,10 @@ int fq_process_run(const char *sweep_path, const struct fq_run_options *options,
     arguments[n++] = number;
     arguments[n++] = "--shard";
     arguments[n++] = shard;
+    if (options->data) {
+        arguments[n++] = "--data";
+        arguments[n++] = options->data;
+    }
     if (options->override->threads) {
         arguments[n++] = "--threads";
         arguments[n++] = threads;

@@ -15,6 +15,7 @@
 #include "harness/plan/process.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,26 @@ static bool is_speed(const struct fq_planned *p) {
     return strcmp(p->cell.kind, "speed") == 0;
 }
 
+bool fq_run_wants(const struct fq_run_options *options, const struct fq_planned *cell) {
+    return fq_plan_in_shard(cell, options->shard, options->shards) &&
+           (!options->data || fnmatch(options->data, cell->cell.data, 0) == 0);
+}
+
 static bool is_ours(const struct run *r, size_t i) {
-    return fq_plan_in_shard(&r->plan->cells[i], r->options->shard, r->options->shards);
+    return fq_run_wants(r->options, &r->plan->cells[i]);
+}
+
+/* A pattern that picks nothing is a mistake and not an empty run. A shard may be empty. */
+static int check_data(const struct run *r, struct fq_error *err) {
+    const char *pattern = r->options->data;
+    bool found = pattern == NULL;
+    for (size_t i = 0; i < r->plan->n_cells && !found; i++)
+        found = fnmatch(pattern, r->plan->cells[i].cell.data, 0) == 0;
+    if (found)
+        return 0;
+    return fq_fail(err, FQ_USAGE,
+                   "--data '%s' picks none of the sweep's data; the first of them: '%s' (fairquant plan lists all)",
+                   pattern, r->plan->cells[0].cell.data);
 }
 
 /* ---- what is finished already ---- */
@@ -280,6 +299,7 @@ static void count(const struct run *r, struct fq_run_summary *summary, size_t *d
 
 static int run_here(struct run *r, struct fq_run_summary *summary, struct fq_error *err) {
     size_t before = 0, after = 0;
+    FQ_TRY(check_data(r, err));
     FQ_TRY(fq_run_check_output(r->options, err));
     FQ_TRY(find_finished(r, err));
     count(r, summary, &before);

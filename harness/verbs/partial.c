@@ -7,6 +7,7 @@
 void fq_say_partial(const char *const *paths, const struct fq_results *results, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (results[i].n_cells < results[i].planned)
-            printf("partial: %s holds %zu of %zu planned cells: merge the shards first (fairquant merge)\n", paths[i],
-                   results[i].n_cells, results[i].planned);
+            printf("partial: %s holds %zu of %zu planned cells: merge its shards (fairquant merge) or run the rest "
+                   "(run --resume)\n",
+                   paths[i], results[i].n_cells, results[i].planned);
 }

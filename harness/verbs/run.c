@@ -17,6 +17,9 @@ static const struct argp_option option_table[] = {
     {"out", 'o', "R.h5", 0, "the results file to write", 0},
     {"resume", 'r', NULL, 0, "go on where a run of the same sweep ended; finished cells are kept", 0},
     {"shard", 's', "I/N", 0, "only the I-th of N parts; merge joins them", 0},
+    {"data", 'd', "PATTERN", 0,
+     "only cells on data and models whose names match this shell pattern, e.g. 'smollm2*'; --resume adds the others",
+     0},
     {"quiet", 'q', NULL, 0, "no progress and no notes", 0},
     {"process-index", OPTION_PROCESS, "P", OPTION_HIDDEN, "speed process of a run (internal)", 0},
     {0}};
@@ -48,6 +51,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
     case 's':
         parse_shard(o, arg);
         return 0;
+    case 'd':
+        o->run.data = arg;
+        return 0;
     case 'q':
         o->run.quiet = true;
         fq_log_quiet(1);
@@ -64,6 +70,8 @@ static void report(const struct fq_plan *plan, const struct fq_run_options *o, c
     printf("%s: %zu cells", o->out, s->planned);
     if (o->shards > 1)
         printf(" (shard %u of %u; the sweep has %zu)", o->shard, o->shards, plan->n_cells);
+    if (o->data)
+        printf(" on %s (the sweep has %zu)", o->data, plan->n_cells);
     printf(", %zu run now, %zu kept, %zu failed\n", s->finished, s->kept, s->failed);
 }
 
@@ -71,6 +79,7 @@ static int run(struct fq_plan *plan, const struct fq_run_options *o, struct fq_e
     const struct fq_sweep *sweep = plan->sweep;
     struct fq_run_summary summary;
     double total = 0;
+    size_t wanted = 0;
     const unsigned most = sweep->threads > sweep->workers ? sweep->threads : sweep->workers;
     FQ_TRY(fq_pool_start(most, err)); /* too many threads for this machine: said before anything runs */
     FQ_TRY(fq_cost_estimate(plan, err));
@@ -79,8 +88,11 @@ static int run(struct fq_plan *plan, const struct fq_run_options *o, struct fq_e
     for (size_t i = 0; i < plan->n_notes; i++)
         fq_note("%s", plan->notes[i]);
     for (size_t i = 0; i < plan->n_cells; i++)
-        total += fq_plan_in_shard(&plan->cells[i], o->shard, o->shards) ? plan->cells[i].cost_ns : 0;
-    fq_note("sweep %s: %zu cells, about %.1f minutes", sweep->name, plan->n_cells, total / 6e10);
+        if (fq_run_wants(o, &plan->cells[i])) {
+            total += plan->cells[i].cost_ns;
+            wanted++;
+        }
+    fq_note("sweep %s: %zu of %zu cells, about %.1f minutes", sweep->name, wanted, plan->n_cells, total / 6e10);
     FQ_TRY(fq_run_sweep(plan, o, &summary, err));
     report(plan, o, &summary);
     if (summary.failed > 0)

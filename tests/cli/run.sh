@@ -101,7 +101,7 @@ done
 [ "$total" = 13 ] || fail "the shards hold $total cells, the sweep has 13"
 for verb in audit judge; do
     "$fq" "$verb" "$dir/part1.h5" >"$dir/out.txt" 2>/dev/null
-    head -n 1 "$dir/out.txt" | grep -qE 'part1\.h5 holds [0-9]+ of 13 planned cells: merge the shards first' || fail "$verb does not begin with what a shard lacks"
+    head -n 1 "$dir/out.txt" | grep -qE 'part1\.h5 holds [0-9]+ of 13 planned cells: merge its shards' || fail "$verb does not begin with what a shard lacks"
 done
 expect 0 'partial' -- "$fq" merge --out "$dir/some.h5" "$dir/part1.h5" "$dir/part2.h5"
 expect 0 '13 of 13' -- "$fq" merge --out "$dir/merged.h5" "$dir/part1.h5" "$dir/part2.h5" "$dir/part3.h5"
