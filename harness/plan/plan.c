@@ -13,10 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int note(struct fq_plan *plan, struct fq_error *err, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int note(struct fq_plan *plan, struct fq_error *err, const char *format, ...) {
+int fq_plan_note(struct fq_plan *plan, struct fq_error *err, const char *format, ...) {
     char text[256];
     va_list args;
     va_start(args, format);
@@ -166,18 +163,18 @@ static int note_missing(struct fq_plan *plan, const struct fq_planned *p, struct
     const char *tensor = plan->data[p->source].kind != FQ_DATA_KV ? "vectors" : p->tensor == FQ_KEY ? "keys" : "values";
     const bool queries = plan->data[p->source].kind == FQ_DATA_KV && plan->data[p->source].has_query;
     if ((missing & FQ_METRIC_ATTENTION) && queries && p->tensor == FQ_VALUE && !at->method->kernels[FQ_REF]->decode)
-        FQ_TRY(note(plan, err, "attention on the values of %s: not planned, %s decodes nothing", d->name,
-                    at->method->name));
+        FQ_TRY(fq_plan_note(plan, err, "attention on the values of %s: not planned, %s decodes nothing", d->name,
+                            at->method->name));
     else if (missing & FQ_METRIC_ATTENTION)
-        FQ_TRY(note(plan, err, "attention on %s: not planned, it needs a KV set with queries", d->name));
+        FQ_TRY(fq_plan_note(plan, err, "attention on %s: not planned, it needs a KV set with queries", d->name));
     if (missing & FQ_METRIC_INNER_PRODUCT)
-        FQ_TRY(
-            note(plan, err, "inner_product on the %s of %s: not planned, it needs keys and queries", tensor, d->name));
+        FQ_TRY(fq_plan_note(plan, err, "inner_product on the %s of %s: not planned, it needs keys and queries", tensor,
+                            d->name));
     if (missing & FQ_METRIC_NEEDLE)
-        FQ_TRY(note(plan, err, "needle on the %s of %s: not planned, it needs keys or vectors without a centre", tensor,
-                    d->name));
+        FQ_TRY(fq_plan_note(plan, err, "needle on the %s of %s: not planned, it needs keys or vectors without a centre",
+                            tensor, d->name));
     if (missing & FQ_METRIC_DISTORTION)
-        FQ_TRY(note(plan, err, "distortion of %s: not planned, the method decodes nothing", at->method->name));
+        FQ_TRY(fq_plan_note(plan, err, "distortion of %s: not planned, the method decodes nothing", at->method->name));
     return 0;
 }
 
@@ -188,7 +185,9 @@ static bool decodes(const struct fq_sweep_instance *at) {
 /* `what`: "keys of", "speed on"; `why` NULL: nothing to say. */
 static int note_centre(struct fq_plan *plan, const struct fq_sweep_instance *at, const char *what, const char *name,
                        const char *why, struct fq_error *err) {
-    return why ? note(plan, err, "centre=%s, %s %s: not planned, %s", fq_centre_name(at->centre), what, name, why) : 0;
+    return why ? fq_plan_note(plan, err, "centre=%s, %s %s: not planned, %s", fq_centre_name(at->centre), what, name,
+                              why)
+               : 0;
 }
 
 /* An entry that asks for a centre and gets no cell is a mistake of the sweep, unless it is for models and they cannot
@@ -297,8 +296,9 @@ static int add_model_instance(struct fq_plan *plan, size_t model, size_t instanc
     if (!(at->metrics & FQ_METRIC_PERPLEXITY) || !fq_sweep_runs_on(at, m->name))
         return 0;
     if (!at->method->kernels[FQ_REF]->decode)
-        return note(plan, err, "perplexity of %s: not planned, the method decodes nothing that a cache could hold",
-                    at->method->name);
+        return fq_plan_note(plan, err,
+                            "perplexity of %s: not planned, the method decodes nothing that a cache could hold",
+                            at->method->name);
     const char *why = fq_centre_model_obstacle(at->centre, &plan->models[model], m->key, decodes(at));
     if (why)
         return note_centre(plan, at, "perplexity on", m->name, why, err);
@@ -415,12 +415,12 @@ static int look_at_models(struct fq_plan *plan, struct fq_error *err) {
     const struct fq_sweep *s = plan->sweep;
     for (size_t i = 0; i < s->n_models; i++) {
         if (!(s->metrics & FQ_METRIC_PERPLEXITY))
-            return note(plan, err, "models: not planned, perplexity is not among the metrics");
+            return fq_plan_note(plan, err, "models: not planned, perplexity is not among the metrics");
         if (fq_model_peek(s->models[i].model, &plan->models[i], err) != 0)
             return fq_fail_in(err, "%s:%d", s->path, s->models[i].line);
         if (!fq_model_available())
-            FQ_TRY(note(plan, err, "%s: not planned, this program was built without libllama (make setup)",
-                        s->models[i].name));
+            FQ_TRY(fq_plan_note(plan, err, "%s: not planned, this program was built without libllama (make setup)",
+                                s->models[i].name));
     }
     return 0;
 }
@@ -440,6 +440,7 @@ static int make(struct fq_plan *plan, bool scan, struct fq_error *err) {
     for (size_t i = 0; i < s->n_models && (s->metrics & FQ_METRIC_PERPLEXITY) && fq_model_available(); i++)
         FQ_TRY(add_model_cells(plan, i, &order, err));
     FQ_TRY(check_centres(plan, err));
+    FQ_TRY(fq_plan_check_policies(plan, err));
     if (plan->n_cells == 0)
         return fq_fail(err, FQ_USAGE, "%s: the sweep plans no cell%s%s", s->path, plan->n_notes ? ": " : "",
                        plan->n_notes ? plan->notes[0] : "");

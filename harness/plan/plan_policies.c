@@ -66,12 +66,11 @@ static int add_policy(struct fq_plan *plan, size_t model, const struct fq_sweep_
     const char *why = code == 0 && at->policy.centre != FQ_CENTRE_NONE
                           ? fq_centre_model_obstacle(at->policy.centre, info, true, true)
                           : NULL;
-    if (why)
-        code = fq_fail(err, FQ_USAGE, "centre %s on %s is not possible: %s", fq_centre_name(at->policy.centre),
-                       info->name, why);
-    if (code != 0) {
+    if (code != 0 || why) {
         fq_policy_plan_close(&layers);
-        return fq_fail_in(err, "%s:%d: policy %s on %s", s->path, at->line, at->name, m->name);
+        return why ? fq_plan_note(plan, err, "policy %s on %s: not planned, centre %s is not possible: %s", at->name,
+                                  m->name, fq_centre_name(at->policy.centre), why)
+                   : fq_fail_in(err, "%s:%d: policy %s on %s", s->path, at->line, at->name, m->name);
     }
     const uint64_t *seeds = m->n_seeds > 0 ? m->seeds : s->seeds;
     const size_t n_seeds = at->draws ? (m->n_seeds > 0 ? m->n_seeds : s->n_seeds) : 1;
@@ -95,9 +94,38 @@ static int add_policy(struct fq_plan *plan, size_t model, const struct fq_sweep_
     return code;
 }
 
+static bool seen_before(const struct fq_sweep *s, size_t model) {
+    const struct fq_sweep_model *m = &s->models[model];
+    for (size_t i = 0; i < model; i++)
+        if (strcmp(s->models[i].name, m->name) == 0 && s->models[i].context == m->context &&
+            s->models[i].chunks == m->chunks)
+            return true;
+    return false;
+}
+
+int fq_plan_check_policies(const struct fq_plan *plan, struct fq_error *err) {
+    const struct fq_sweep *s = plan->sweep;
+    for (size_t i = 0; i < s->n_policies && fq_model_available(); i++) {
+        const struct fq_sweep_policy *at = &s->policies[i];
+        bool any = at->policy.centre == FQ_CENTRE_NONE;
+        for (size_t k = 0; k < plan->n_cells && !any; k++)
+            any = plan->cells[k].policy == at;
+        if (any)
+            continue;
+        char start[sizeof at->name + 16];
+        const char *why = "";
+        snprintf(start, sizeof start, "policy %s on ", at->name);
+        for (size_t k = 0; k < plan->n_notes && !*why; k++)
+            why = strncmp(plan->notes[k], start, strlen(start)) == 0 ? plan->notes[k] : "";
+        return fq_fail(err, FQ_USAGE, "%s:%d: policy %s with centre: %s has nothing to run on%s%s", s->path, at->line,
+                       at->name, fq_centre_name(at->policy.centre), *why ? "; " : "", why);
+    }
+    return 0;
+}
+
 int fq_plan_policies(struct fq_plan *plan, size_t model, struct fq_random *order, struct fq_error *err) {
     const size_t n = plan->sweep->n_policies;
-    if (n == 0)
+    if (n == 0 || seen_before(plan->sweep, model))
         return 0;
     size_t *index = calloc(n, sizeof *index);
     if (!index)

@@ -143,6 +143,13 @@ static void print_methods(const struct fq_plan *plan, const struct widths *w) {
     }
 }
 
+static bool has_cell(const struct fq_plan *plan, size_t model, const struct fq_sweep_policy *at) {
+    for (size_t i = 0; i < plan->n_cells; i++)
+        if (plan->cells[i].policy == at && plan->cells[i].source == model)
+            return true;
+    return false;
+}
+
 /* What each policy holds at the end of a window, full-precision part and codes apart. */
 static int print_policies(const struct fq_plan *plan, const struct widths *w, struct fq_error *err) {
     const struct fq_sweep *s = plan->sweep;
@@ -155,7 +162,7 @@ static int print_policies(const struct fq_plan *plan, const struct widths *w, st
             struct fq_policy_plan layers;
             struct fq_policy_bytes b;
             char codes[32], full[32], shared[32];
-            if (at->replicate > 0)
+            if (at->replicate > 0 || !has_cell(plan, m, at))
                 continue;
             FQ_TRY(fq_policy_plan_open(&at->policy, plan->models[m].layers, plan->models[m].dim, &layers, err));
             fq_policy_count(&layers, s->models[m].context, plan->models[m].kv_heads, &b);

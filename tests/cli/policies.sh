@@ -65,6 +65,12 @@ expect 2 'bad\.yaml:6' 'add perplexity' -- "$fq" plan "$dir/bad.yaml"
 policies "$dir/bad.yaml" '  []'
 expect 2 'at least one entry' -- "$fq" plan "$dir/bad.yaml"
 
+# A policy says itself what it touches: two entries of one model plan it once.
+policies "$dir/twice.yaml" "  - {name: once, $q8}"
+sed -i 's/^\(  - {model: .*\)tensors: \[key, value\]}$/\1tensors: [key]}\n&/' "$dir/twice.yaml"
+expect 0 -- "$fq" plan "$dir/twice.yaml" --cells
+[ "$(grep -c '^  - {model:' "$dir/twice.yaml")" = 2 ] && [ "$(grep -cE ' model .* once +1 ' "$dir/out.txt")" = 1 ] || fail "a policy is planned once for each model"
+
 policies "$dir/r.yaml" '  - {name: p, key: {name: q8_0}, value: {name: turboquant-mse, bits: 4}, window: 16, sinks: 2, sparse_v: 1.0e-3, prefill: full}'
 sed -i 's/^seeds:.*/seeds: [1]/' "$dir/r.yaml"
 expect 0 '0 failed' -- "$fq" run "$dir/r.yaml" --out "$dir/r.h5" --quiet
