@@ -116,6 +116,25 @@ expect 2 'part' -- "$fq" merge --out "$dir/x.h5"
 expect 2 'cut\.h5' -- sh -c "head -c 5000 '$dir/merged.h5' >'$dir/cut.h5'; '$fq' merge --out '$dir/x.h5' '$dir/cut.h5'"
 absent "$dir/x.h5"
 
+# --data runs a part, --resume the rest; a pattern that picks nothing is refused, before anything is written
+sweep "$dir/parts.yaml" '  - {name: rabitq, bits: [2, 3]}' '{generate: sphere, vectors: [64], dim: [32, 64]}'
+expect 2 "'nix\*' picks none" 'sphere-64x32' -- "$fq" run "$dir/parts.yaml" --out "$dir/parts.h5" --data 'nix*'
+absent "$dir/parts.h5" "$dir/parts.h5.journal"
+expect 0 -- "$fq" plan "$dir/parts.yaml"
+half=$(sed -n 's/^codec *sphere-64x32 *\([0-9]*\) .*/\1/p' "$dir/out.txt")
+expect 0 "$half cells on \*x32 .the sweep has $((2 * half)).*, $half run now, 0 kept, 0 failed" -- "$fq" run "$dir/parts.yaml" --out "$dir/parts.h5" --data '*x32'
+expect 0 "holds $half of $((2 * half)) planned cells.*--resume" -- "$fq" audit "$dir/parts.h5"
+expect 0 "$((2 * half)) cells, $half run now, $half kept, 0 failed" -- "$fq" run "$dir/parts.yaml" --out "$dir/parts.h5" --resume
+
+# one shard per processor, merged: the cells of one run; what it cannot do is said
+sed -i 's/^contract:.*/&\nworkers: 1/' "$dir/parts.yaml"
+expect 0 "$((2 * half)) of $((2 * half))" -- env FAIRQUANT="$fq" scripts/shards.sh "$dir/parts.yaml" "$dir/shards.h5" --quiet
+expect 0 -- "$fq" run "$dir/parts.yaml" --out "$dir/one.h5" --quiet
+expect 0 "$((2 * half)) of $((2 * half))" -- "$fq" merge --out "$dir/both.h5" "$dir/shards.h5" "$dir/one.h5"
+expect 2 'speed cells' -- env FAIRQUANT="$fq" scripts/shards.sh configs/smoke.yaml "$dir/speed.h5"
+expect 2 'usage' -- env FAIRQUANT="$fq" scripts/shards.sh "$dir/parts.yaml"
+absent "$dir/speed.h5"
+
 # the numbers of cells that are not timed do not depend on the run: a cell that two runs share is equal
 sweep "$dir/still.yaml" '  - {name: rabitq, bits: 2}'
 expect 0 -- "$fq" run "$dir/still.yaml" --out "$dir/still1.h5"
