@@ -27,7 +27,7 @@ static const struct {
     {"model_layers", "Error by layer",
      "Relative squared error of the attention output of each layer, at a few queries of each window: the output from "
      "what the cache returns against that from the keys and values that the model made in this layer and pass. A panel "
-     "for each choice of what is quantized. Intervals are in the data. Darker is worse.",
+     "for each choice of what is quantized. Intervals are in the data. Darker is worse; white: not run.",
      "the attention error by layer", fq_model_layers},
     {"model_kv", "Keys against values",
      "Mean KL to full precision when a setting codes keys alone, values alone, and both where that was run. Bars: 95 % "
