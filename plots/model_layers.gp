@@ -1,4 +1,4 @@
-# One model: relative squared error of keys and of values, layer by method. One hue from light to dark, so that a grey
+# One model: relative squared error of each layer's attention output, layer by setting. One hue from light to dark, so that a grey
 # print and every eye read the same order.
 data = ARG1
 out = ARG2

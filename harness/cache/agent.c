@@ -69,7 +69,7 @@ static int open_agent(struct fq_agent *a, struct fq_error *err) {
     a->begun = calloc(a->begun_room, sizeof *a->begun);
     if (!a->rows || !a->decoded || !a->taken || !a->block || !a->begun)
         return fq_fail(err, FQ_FAILED, "out of memory for one head of %zu tokens", a->config.context);
-    return 0;
+    return fq_agent_errors_open(a, err);
 }
 
 int fq_agent_open(const struct fq_agent_config *config, struct fq_agent **out, struct fq_error *err) {
@@ -99,6 +99,7 @@ void fq_agent_close(struct fq_agent *agent) {
     for (size_t i = 0; i < agent->plan.n_codes; i++)
         fq_codec_close(agent->codec[i]);
     fq_policy_plan_close(&agent->plan);
+    fq_agent_errors_close(agent);
     free(agent->store);
     free(agent->rows);
     free(agent->decoded);
@@ -111,7 +112,9 @@ void fq_agent_close(struct fq_agent *agent) {
 
 int fq_agent_window(void *agent, size_t chunk, struct fq_error *err) {
     struct fq_agent *a = agent;
-    (void)chunk, (void)err;
+    (void)err;
+    if (a->loop)
+        fq_ppl_loop_window(a->loop, chunk);
     a->reads_before = a->reads;
     for (size_t i = 0; i < a->plan.n_codes; i++)
         fq_codec_bytes(a->codec[i], &a->bytes_before[i]);
@@ -131,14 +134,22 @@ struct fq_codec *fq_agent_codec(const struct fq_agent *agent, size_t i) {
     return agent->codec[i];
 }
 
+static int look(void *agent, const struct fq_attention_view *view, struct fq_error *err) {
+    struct fq_agent *a = agent;
+    (void)err;
+    fq_ppl_attention_look(a->attention, view);
+    fq_pool_rest();
+    return 0;
+}
+
 fq_model_attention_hook *fq_agent_attention_hook(const struct fq_agent *agent) {
-    return agent->config.policy->path == FQ_PATH_SCORES ? fq_agent_attention : NULL;
+    return agent->config.policy->path == FQ_PATH_SCORES ? fq_agent_attention : agent->attention ? look : NULL;
 }
 
 const char *fq_agent_tensor(const struct fq_agent *agent) {
-    bool touched[2] = {false, agent->config.policy->sparse};
-    for (size_t i = 0; i < agent->plan.n_codes; i++)
-        touched[agent->plan.tensor[i]] = true;
+    bool touched[2];
+    fq_agent_touches(agent, touched);
+    touched[FQ_VALUE] = touched[FQ_VALUE] || agent->config.policy->sparse;
     return touched[FQ_KEY] && touched[FQ_VALUE] ? "kv" : touched[FQ_KEY] ? "key" : "value";
 }
 
@@ -169,8 +180,8 @@ struct saved {
     struct fq_bytes bytes[FQ_POLICY_CODES];
 };
 
-size_t fq_agent_state_bytes(void) {
-    return sizeof(struct saved);
+size_t fq_agent_state_bytes(const struct fq_agent *agent) {
+    return sizeof(struct saved) + fq_ppl_loop_bytes(agent->loop);
 }
 
 void fq_agent_save(void *agent, void *state) {
@@ -192,13 +203,18 @@ void fq_agent_save(void *agent, void *state) {
         s.bytes[i].promised_bytes -= before->promised_bytes;
     }
     memcpy(state, &s, sizeof s);
+    if (a->loop)
+        fq_ppl_loop_save(a->loop, (char *)state + sizeof s);
 }
 
 void fq_agent_restore(void *agent, size_t chunk, const void *state) {
     struct fq_agent *a = agent;
     struct saved s;
-    (void)chunk;
     memcpy(&s, state, sizeof s);
+    if (a->loop) {
+        fq_ppl_loop_window(a->loop, chunk);
+        fq_ppl_loop_restore(a->loop, (const char *)state + sizeof s);
+    }
     for (int t = FQ_KEY; t <= FQ_VALUE; t++)
         for (int v = FQ_VERSION_FULL; v < FQ_VERSIONS; v++)
             a->reads.pairs[t][v] += s.reads.pairs[t][v];
@@ -328,8 +344,12 @@ static int one_head(struct fq_agent *a, enum fq_tensor tensor, size_t layer, siz
     struct fq_centre *c = centre_for(a, tensor);
     const size_t from = c && fq_centre_kind_of(c) == FQ_CENTRE_RUNNING ? 0 : first;
     FQ_TRY(fq_agent_decode(a, layer, tensor, FQ_VERSION_CODES, head, from, first + n - from, a->decoded, err));
-    for (size_t t = 0; t < n; t++)
-        memcpy(data + (t * n_heads + head) * dim, a->decoded + (first - from + t) * dim, dim * sizeof *data);
+    for (size_t t = 0; t < n; t++) {
+        float *to = data + (t * n_heads + head) * dim;
+        const float *written = a->decoded + (first - from + t) * dim;
+        fq_agent_error_row(a, tensor, layer, head, first + t, to, written);
+        memcpy(to, written, dim * sizeof *data);
+    }
     return 0;
 }
 
@@ -339,12 +359,18 @@ int fq_agent_tensors(void *agent, enum fq_hook_tensor which, size_t layer, size_
     const bool scores = a->config.policy->path == FQ_PATH_SCORES;
     if (dim != a->config.dim || first_position + n_tokens > a->config.context || layer >= a->config.layers)
         return fq_fail(err, FQ_FAILED, "the policy was opened for another shape than the model's");
+    if (which == FQ_HOOK_QUERY && !scores && a->attention)
+        fq_ppl_attention_queries(a->attention, first_position, n_tokens, data);
     if (which == FQ_HOOK_QUERY)
         return scores ? keep_queries(a, n_tokens, n_heads, data, err) : 0;
     const enum fq_tensor tensor = which == FQ_HOOK_KEY ? FQ_KEY : FQ_VALUE;
     const struct fq_policy_tensor *t = &a->plan.layer[layer][tensor];
-    if (t->codes < 0 && t->decayed < 0)
+    if (t->codes < 0 && t->decayed < 0) {
+        for (size_t i = 0; !scores && i < n_tokens * n_heads; i++)
+            fq_agent_error_row(a, tensor, layer, i % n_heads, first_position + i / n_heads, data + i * dim,
+                               data + i * dim);
         return 0;
+    }
     for (size_t head = 0; head < n_heads; head++)
         if (one_head(a, tensor, layer, head, first_position, n_tokens, n_heads, data, err) != 0)
             return fq_fail_in(err, "%s of layer %zu, KV head %zu, tokens %zu to %zu", tensor_names[tensor], layer, head,

@@ -13,12 +13,16 @@
 #include "harness/cache/policy.h"
 #include "harness/data/model.h"
 #include "harness/measure/codec.h"
+#include "harness/measure/series.h"
 
 struct fq_agent_config {
     const struct fq_policy *policy; /* must outlive the agent */
     size_t layers, heads, kv_heads, dim, context;
     uint64_t seed;            /* of every codec's streams */
     struct fq_centre *centre; /* of the policy's kind, for the model's keys; NULL if the policy has none */
+    size_t chunks;            /* windows whose errors are measured apart; 0: errors are not measured */
+    size_t batch;             /* tokens per graph; only for errors */
+    bool attention_hidden;    /* fq_model_attention_obstacle: errors of keys and values alone */
 };
 
 /* Codecs that learn have a state for each layer and KV head: called before such a codec reads or writes codes there. */
@@ -32,7 +36,7 @@ int fq_agent_window(void *agent, size_t chunk, struct fq_error *err);
 int fq_agent_tensors(void *agent, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
                      size_t n_heads, size_t dim, float *data, struct fq_error *err);
 int fq_agent_attention(void *agent, const struct fq_attention_view *view, struct fq_error *err);
-/* The attention hook, or NULL for a policy of path: decoded, which works on the tensors alone. */
+/* The attention hook; for a policy of path: decoded, which works on the tensors alone, one that only looks, or NULL. */
 fq_model_attention_hook *fq_agent_attention_hook(const struct fq_agent *agent);
 
 const char *fq_agent_tensor(const struct fq_agent *agent);               /* what is touched: "key", "value", "kv" */
@@ -49,8 +53,14 @@ struct fq_agent_reads {
 };
 void fq_agent_reads(const struct fq_agent *agent, struct fq_agent_reads *out);
 
-/* What a window added to these counts and to the codecs' own, so that it need not run again (struct fq_ppl_agent). */
-size_t fq_agent_state_bytes(void);
+/* The errors of keys and values, where they are encoded anywhere, and of the attention (harness/measure/ppl_loop.h), of
+ * the windows that ran or were restored. Nothing where they are not measured; no keys if they have no decoded form. */
+int fq_agent_series(const struct fq_agent *agent, struct fq_series_list *out, struct fq_error *err);
+bool fq_agent_keys_unread(const struct fq_agent *agent); /* have keys had no decoded form? */
+
+/* What a window added to counts, errors and the codecs' own counts, so that it need not run again (struct
+ * fq_ppl_agent). */
+size_t fq_agent_state_bytes(const struct fq_agent *agent);
 void fq_agent_save(void *agent, void *state);
 void fq_agent_restore(void *agent, size_t chunk, const void *state);
 

@@ -91,6 +91,21 @@ static int score_block(struct fq_agent *a, const struct fq_attention_view *v, st
     return 0;
 }
 
+/* Of keys that are scored from codes, too, as far as these can be decoded. */
+static int key_errors(struct fq_agent *a, const struct fq_attention_view *v, enum fq_version version, size_t kv_head,
+                      struct fq_store *s, struct fq_error *err) {
+    if (!a->loop)
+        return 0;
+    if (!fq_codec_has(s->codec, FQ_STAGE_DECODE)) {
+        a->keys_unread = true;
+        return 0;
+    }
+    if (scores_itself(s->codec))
+        FQ_TRY(fq_agent_decode(a, v->layer, FQ_KEY, version, kv_head, 0, fq_store_tokens(s), a->decoded, err));
+    fq_agent_error_version(a, v, FQ_KEY, version, kv_head);
+    return 0;
+}
+
 static int score_version(struct fq_agent *a, const struct fq_attention_view *v, enum fq_version version, size_t kv_head,
                          struct fq_error *err) {
     const size_t group = v->heads / v->kv_heads, first = first_reader(a, v, FQ_KEY, version);
@@ -99,6 +114,7 @@ static int score_version(struct fq_agent *a, const struct fq_attention_view *v, 
         return 0;
     if (!scores_itself(s->codec))
         FQ_TRY(fq_agent_decode(a, v->layer, FQ_KEY, version, kv_head, 0, fq_store_tokens(s), a->decoded, err));
+    FQ_TRY(key_errors(a, v, version, kv_head, s, err));
     for (size_t head = kv_head * group; head < (kv_head + 1) * group; head++)
         for (size_t i = first; i < v->n_queries; i += FQ_AGENT_BLOCK) {
             const size_t m = smaller(FQ_AGENT_BLOCK, v->n_queries - i);
@@ -119,9 +135,12 @@ static int replace_scores(struct fq_agent *a, const struct fq_attention_view *v,
     count_reads(a, v);
     if (a->n_queries != v->n_queries)
         return fq_fail(err, FQ_FAILED, "%zu queries are scored and %zu were seen", v->n_queries, a->n_queries);
+    fq_agent_error_scores(a, v);
     for (size_t kv_head = 0; kv_head < v->kv_heads; kv_head++)
         for (int version = FQ_VERSION_CODES; version <= FQ_VERSION_DECAYED; version++)
             FQ_TRY(score_version(a, v, (enum fq_version)version, kv_head, err));
+    if (a->attention)
+        fq_ppl_attention_after(a->attention, v);
     return 0;
 }
 
@@ -132,6 +151,8 @@ static void drop_weights(struct fq_agent *a, const struct fq_attention_view *v) 
     const struct fq_policy *p = a->config.policy;
     if (!p->sparse)
         return;
+    if (a->attention)
+        fq_ppl_attention_undropped(a->attention, v);
     for (size_t h = 0; h < v->heads; h++)
         for (size_t i = 0; i < v->n_queries; i++) {
             const size_t position = v->first_position + i;
@@ -149,6 +170,8 @@ static void drop_weights(struct fq_agent *a, const struct fq_attention_view *v) 
                 }
             }
         }
+    if (a->attention)
+        fq_ppl_attention_dropped(a->attention, v);
 }
 
 /* ---- outputs -----------------------------------------------------------------------------------------------------*/
@@ -198,6 +221,25 @@ static void add_version(struct fq_agent *a, const struct fq_attention_view *v, e
         }
 }
 
+/* The outputs of a KV head's query heads from query `first` on. */
+static int replace_head(struct fq_agent *a, const struct fq_attention_view *v, size_t kv_head, size_t first,
+                        struct fq_error *err) {
+    memset(a->begun, 0, a->begun_room * sizeof *a->begun);
+    add_version(a, v, FQ_VERSION_FULL, kv_head, first, a->begun);
+    for (int version = FQ_VERSION_CODES; version <= FQ_VERSION_DECAYED; version++) {
+        struct fq_store *s = fq_agent_store(a, v->layer, FQ_VALUE, (enum fq_version)version, kv_head);
+        if (!s || first_reader(a, v, FQ_VALUE, (enum fq_version)version) == v->n_queries)
+            continue;
+        /* Tokens of the decayed store that no query reads yet may be missing at its end: zeros meet zero weights */
+        memset(a->decoded, 0, (v->first_position + v->n_queries) * a->config.dim * sizeof *a->decoded);
+        FQ_TRY(fq_agent_decode(a, v->layer, FQ_VALUE, (enum fq_version)version, kv_head, 0, fq_store_tokens(s),
+                               a->decoded, err));
+        add_version(a, v, (enum fq_version)version, kv_head, first, a->begun);
+        fq_agent_error_version(a, v, FQ_VALUE, (enum fq_version)version, kv_head);
+    }
+    return 0;
+}
+
 static int replace_outputs(struct fq_agent *a, const struct fq_attention_view *v, struct fq_error *err) {
     size_t first = 0;
     while (first < v->n_queries) {
@@ -206,21 +248,12 @@ static int replace_outputs(struct fq_agent *a, const struct fq_attention_view *v
             break;
         first++;
     }
-    if (first == v->n_queries)
-        return 0;
     for (size_t kv_head = 0; kv_head < v->kv_heads; kv_head++) {
-        memset(a->begun, 0, a->begun_room * sizeof *a->begun);
-        add_version(a, v, FQ_VERSION_FULL, kv_head, first, a->begun);
-        for (int version = FQ_VERSION_CODES; version <= FQ_VERSION_DECAYED; version++) {
-            struct fq_store *s = fq_agent_store(a, v->layer, FQ_VALUE, (enum fq_version)version, kv_head);
-            if (!s || first_reader(a, v, FQ_VALUE, (enum fq_version)version) == v->n_queries)
-                continue;
-            /* Tokens of the decayed store that no query reads yet may be missing at its end: zeros meet zero weights */
-            memset(a->decoded, 0, (v->first_position + v->n_queries) * a->config.dim * sizeof *a->decoded);
-            FQ_TRY(fq_agent_decode(a, v->layer, FQ_VALUE, (enum fq_version)version, kv_head, 0, fq_store_tokens(s),
-                                   a->decoded, err));
-            add_version(a, v, (enum fq_version)version, kv_head, first, a->begun);
-        }
+        fq_agent_error_begin(a, v, kv_head);
+        if (first < v->n_queries)
+            FQ_TRY(replace_head(a, v, kv_head, first, err));
+        if (a->attention)
+            fq_ppl_attention_end(a->attention);
     }
     return 0;
 }

@@ -76,7 +76,17 @@ struct fq_attention_view {
      * cache's values[kv_head * value_head_stride + c * value_stride + j] */
     const float *weights, *values;
     size_t weight_query_stride, weight_head_stride, value_stride, value_head_stride;
+    /* SCORES only, else NULL: the cache's keys[kv_head * key_head_stride + j * key_stride + c] */
+    const float *keys;
+    size_t key_stride, key_head_stride;
+    /* WEIGHTS, OUTPUT: the weights are softmax(scale x + mask) of x = cap tanh(score / cap), or of the score itself
+     * where cap is 0. Only where fq_model_attention_obstacle is NULL. */
+    float scale, cap;
 };
+
+/* Why an onlooker cannot compute a layer's attention again from scores, mask, scale, soft cap and values (sinks among
+ * the weights, ALiBi, no such nodes); NULL: it can, in every layer. */
+const char *fq_model_attention_obstacle(const struct fq_model *model);
 
 /* Called once per graph, layer and stage, after the keys, values and queries of the layer. Nonzero: stop with err. */
 typedef int fq_model_attention_hook(void *arg, const struct fq_attention_view *view, struct fq_error *err);

@@ -49,6 +49,11 @@ const struct fq_model_info *fq_model_info(const struct fq_model *model) {
     return NULL;
 }
 
+const char *fq_model_attention_obstacle(const struct fq_model *model) {
+    (void)model;
+    return "this build has no libllama";
+}
+
 size_t fq_model_batch(const struct fq_model *model) {
     (void)model;
     return 0;

@@ -56,8 +56,13 @@ static const char *misfit(const struct fq_hooks *h, const struct ggml_tensor *t,
         return "expected one row for each query and head, found another shape";
     if (stage != FQ_ATTENTION_OUTPUT && (size_t)t->ne[0] < slots)
         return "expected a slot for each position of the window so far, found fewer";
-    if (stage == FQ_ATTENTION_SCORES)
+    if (stage == FQ_ATTENTION_SCORES) {
+        const struct ggml_tensor *keys = t->src[0];
+        if (!keys || !keys->data || !rows_are_dense(keys) || (size_t)keys->ne[0] != h->dim || keys->ne[1] != t->ne[0] ||
+            (size_t)keys->ne[2] != h->kv_heads)
+            return "expected the keys as one float32 row for each slot, found another layout";
         return NULL;
+    }
     const struct ggml_tensor *before = t->src[stage == FQ_ATTENTION_WEIGHTS ? 0 : 1];
     if (stage == FQ_ATTENTION_WEIGHTS) {
         const struct ggml_tensor *mask = t->src[1];
@@ -79,6 +84,67 @@ static const char *misfit(const struct fq_hooks *h, const struct ggml_tensor *t,
     return NULL;
 }
 
+/* What stands between scores and weights, from the softmax back: its scale, and a soft cap as llama.cpp writes it,
+ * scale(tanh(scale(scores, 1 / cap)), cap). Returns what cannot be read so, or NULL. */
+static const char *read_softmax(const struct ggml_tensor *t, float *scale, float *cap) {
+    float bias, inner, offset;
+    memcpy(scale, &t->op_params[0], sizeof *scale);
+    memcpy(&bias, &t->op_params[1], sizeof bias);
+    *cap = 0.0F;
+    if (t->src[2])
+        return "attention sinks take part in the softmax";
+    if (bias != 0.0F)
+        return "biases by distance (ALiBi) take part in the softmax";
+    const struct ggml_tensor *x = t->src[0];
+    if (x && x->op == GGML_OP_SCALE && x->src[0] && x->src[0]->op == GGML_OP_UNARY &&
+        ggml_get_unary_op(x->src[0]) == GGML_UNARY_OP_TANH) {
+        memcpy(cap, &x->op_params[0], sizeof *cap);
+        memcpy(&offset, &x->op_params[1], sizeof offset);
+        x = x->src[0]->src[0];
+        if (offset != 0.0F || !(*cap > 0.0F) || !x || x->op != GGML_OP_SCALE)
+            return "the soft cap is not of the known form";
+        memcpy(&inner, &x->op_params[0], sizeof inner);
+        memcpy(&offset, &x->op_params[1], sizeof offset);
+        if (offset != 0.0F || !(inner * *cap > 0.999999F && inner * *cap < 1.000001F))
+            return "the soft cap is not of the known form";
+        x = x->src[0];
+    }
+    if (!x || x->op != GGML_OP_MUL_MAT || strncmp(x->name, stages[0].prefix, strlen(stages[0].prefix)) != 0)
+        return "something unknown stands between scores and softmax";
+    return NULL;
+}
+
+static void unread(struct fq_hooks *h, size_t layer, const char *why) {
+    if (!h->attention_unread[0])
+        (void)snprintf(h->attention_unread, sizeof h->attention_unread, "layer %zu: %s", layer, why);
+}
+
+void fq_attention_learn(struct fq_hooks *h, const struct ggml_tensor *t) {
+    enum fq_attention_stage stage;
+    size_t layer;
+    if (!stage_of(h, t, &stage, &layer))
+        return;
+    h->attention_site[layer].calls[stage]++;
+    if (!rows_are_dense(t))
+        unread(h, layer, "its rows are not dense float32");
+    if (stage != FQ_ATTENTION_WEIGHTS)
+        return;
+    float scale, cap;
+    const char *why = read_softmax(t, &scale, &cap);
+    const struct ggml_tensor *mask = t->src[1];
+    if (!why && (!mask || mask->type != GGML_TYPE_F32 || mask->ne[2] != 1))
+        why = "there is no float32 mask for all heads";
+    if (why)
+        unread(h, layer, why);
+}
+
+void fq_attention_learn_end(struct fq_hooks *h) {
+    for (size_t layer = 0; layer < h->graph_layers; layer++)
+        for (int s = FQ_ATTENTION_SCORES; s <= FQ_ATTENTION_OUTPUT; s++)
+            if (h->shape[layer].attends && h->attention_site[layer].calls[s] != 1)
+                unread(h, layer, "its scores, weights and sums do not stand on one node each");
+}
+
 static struct fq_attention_view view_of(const struct fq_hooks *h, struct ggml_tensor *t, enum fq_attention_stage stage,
                                         size_t layer) {
     struct fq_attention_view v = {.stage = stage,
@@ -92,11 +158,17 @@ static struct fq_attention_view view_of(const struct fq_hooks *h, struct ggml_te
                                   .data = t->data,
                                   .query_stride = t->nb[1] / sizeof(float),
                                   .head_stride = t->nb[2] / sizeof(float)};
-    if (stage == FQ_ATTENTION_SCORES)
+    if (stage == FQ_ATTENTION_SCORES) {
+        const struct ggml_tensor *keys = t->src[0];
+        v.keys = keys->data;
+        v.key_stride = keys->nb[1] / sizeof(float);
+        v.key_head_stride = keys->nb[2] / sizeof(float);
         return v;
+    }
     const struct ggml_tensor *weights = h->attention_site[layer].node[FQ_ATTENTION_WEIGHTS];
     v.mask = weights->src[1]->data;
     v.mask_stride = weights->src[1]->nb[1] / sizeof(float);
+    (void)read_softmax(weights, &v.scale, &v.cap);
     if (stage == FQ_ATTENTION_WEIGHTS)
         return v;
     v.n_keys = (size_t)weights->ne[0];

@@ -218,6 +218,7 @@ static void learn_node(struct fq_hooks *h, struct ggml_tensor *t) {
     }
     if (attends(h, t, &layer))
         h->shape[layer].attends = true;
+    fq_attention_learn(h, t);
 }
 
 void fq_hooks_learn_begin(struct fq_hooks *h, size_t n_tokens) {
@@ -307,6 +308,7 @@ int fq_hooks_learn_end(struct fq_hooks *h, struct fq_error *err) {
                        "none of its %zu layers writes keys and values into a cache (layer 0 is recurrent or of an "
                        "unknown kind), so there is nothing to quantize",
                        h->graph_layers);
+    fq_attention_learn_end(h);
     size_t to = 0; /* only now: sentences above speak of all layers by their own numbers */
     for (size_t layer = 0; layer < h->graph_layers; layer++)
         if (h->place[layer] != FQ_NO_CACHE)

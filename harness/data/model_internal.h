@@ -55,6 +55,7 @@ struct fq_hooks {
     struct fq_site *product; /* [layers]: what the key bias is added to; op GGML_OP_NONE if none is, or not linearly */
     size_t layers, dim, heads, kv_heads; /* layers: those with a cache, once learned */
     size_t graph_layers, *place;         /* [graph_layers]: which of those each is, or FQ_NO_CACHE */
+    char attention_unread[160];          /* why attention cannot be computed again; "": it can */
     bool learning, failed;
     struct fq_error error;
 
@@ -98,6 +99,10 @@ bool fq_hooks_layer(const struct fq_hooks *h, const char *digits, size_t *layer)
 
 /* model_attention.c. ask: is t a stage of a layer's attention that the hook wants? computed: calls it. Both leave
  * h->failed and h->error behind when the layout is not the expected one. */
+/* learn: every node of the graph that is learned. learn_end: before layers without a cache are left out; keeps in
+ * h->attention_unread why the attention of some layer cannot be computed again from what the views hold. */
+void fq_attention_learn(struct fq_hooks *h, const struct ggml_tensor *t);
+void fq_attention_learn_end(struct fq_hooks *h);
 void fq_attention_graph_begin(struct fq_hooks *h, fq_model_attention_hook *attention);
 bool fq_attention_ask(struct fq_hooks *h, struct ggml_tensor *t);
 void fq_attention_computed(struct fq_hooks *h, struct ggml_tensor *t);

@@ -205,6 +205,10 @@ int32_t fq_model_bos(const struct fq_model *model) {
     return llama_vocab_bos(llama_model_get_vocab(model->model));
 }
 
+const char *fq_model_attention_obstacle(const struct fq_model *model) {
+    return model->hooks.attention_unread[0] ? model->hooks.attention_unread : NULL;
+}
+
 size_t fq_model_batch(const struct fq_model *model) {
     return model->batch;
 }

@@ -126,7 +126,8 @@ struct fq_ppl_arm_result {
 /* One arm: key and value are opened by the caller with shape {model->dim, FQ_KEY} and {model->dim, FQ_VALUE}; NULL
  * leaves that tensor at full precision. Each layer's and KV head's rows of a window are one encode.
  *
- * Adds what fq_ppl_run adds (tensor: "key" or "value" when that one alone is quantized, else "kv"). Errors of a codec
+ * Adds what fq_ppl_run adds (tensor: "key" or "value" when that one alone is quantized, else "kv"), and the errors of
+ * ppl_loop.h. Errors of a codec
  * name layer, head and tensor. libllama's threads live, asleep, until the reference is closed: close it before threads
  * are counted in a timed region. */
 int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
@@ -145,6 +146,8 @@ int fq_ppl_centre(struct fq_ppl_reference *ref, enum fq_centre_kind kind, struct
 struct fq_ppl_training;
 int fq_ppl_train(struct fq_ppl_reference *ref, struct fq_codec *const codec[2], struct fq_centre *centre,
                  struct fq_ppl_training **out, struct fq_error *err);
+/* In words, at which queries attention errors were measured, or why not, for the fact loop_attention. */
+void fq_ppl_attention_source(const struct fq_ppl_reference *ref, char *out, size_t size);
 /* In words, where that centre comes from, for the fact centre_source. */
 void fq_ppl_centre_source(const struct fq_ppl_reference *ref, enum fq_centre_kind kind, char *out, size_t size);
 

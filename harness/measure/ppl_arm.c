@@ -2,6 +2,7 @@
  * encoded, decoded and written over what the cache is about to store. Passes and scores are in perplexity.c. Must not
  * open codecs: which method runs is the caller's affair. */
 #include "harness/base/pool.h"
+#include "harness/measure/ppl_attention.h"
 #include "harness/measure/ppl_internal.h"
 #include "harness/measure/ppl_loop.h"
 #include "harness/measure/ppl_training.h"
@@ -74,8 +75,9 @@ struct arm {
     enum fq_centre_kind centre_kind;
     float *x, *xhat; /* [kv_heads][context][dim]: rows of the heads of a layer, before and after */
     struct fq_ppl_training *training;
-    struct fq_bytes before[2]; /* what the codecs had counted when the window began */
-    struct fq_ppl_loop *loop;  /* what the codecs do to what the model gives them */
+    struct fq_bytes before[2];          /* what the codecs had counted when the window began */
+    struct fq_ppl_loop *loop;           /* what the codecs do to what the model gives them */
+    struct fq_ppl_attention *attention; /* NULL: not looked at */
 };
 
 static const char *const tensor_names[2] = {"key", "value"};
@@ -98,7 +100,10 @@ static int replace_heads(struct arm *a, const struct fq_centre_job *at, enum fq_
         for (size_t t = 0; t < n; t++) {
             float *to = data + (t * n_heads + first + h) * dim;
             const float *from = a->xhat + (h * n + t) * dim;
-            fq_ppl_loop_add(a->loop, which, at->layer, first + h, dim, to, from);
+            fq_ppl_loop_add(a->loop, which == FQ_HOOK_KEY ? FQ_PPL_KEY : FQ_PPL_VALUE, at->layer, first + h, dim, to,
+                            from);
+            if (a->attention)
+                fq_ppl_attention_row(a->attention, which, at->layer, first + h, at->first + t, to, from);
             memcpy(to, from, dim * sizeof(float));
         }
     return 0;
@@ -115,6 +120,8 @@ static bool at_once(const struct arm *a, enum fq_hook_tensor which, size_t n_tok
 static int hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
                 size_t n_heads, size_t dim, float *data, struct fq_error *err) {
     struct arm *a = arg;
+    if (which == FQ_HOOK_QUERY && a->attention)
+        fq_ppl_attention_queries(a->attention, first_position, n_tokens, data);
     if (which == FQ_HOOK_QUERY || !a->codec[which])
         return 0;
     struct fq_centre_job job = {.layer = layer, .first = first_position, .n = n_tokens};
@@ -127,6 +134,14 @@ static int hook(void *arg, enum fq_hook_tensor which, size_t layer, size_t first
         FQ_TRY(replace_heads(a, &job, which, 1, n_heads, dim, data, err));
     }
     fq_pool_rest(); /* the model's own threads go on */
+    return 0;
+}
+
+static int attention(void *arg, const struct fq_attention_view *view, struct fq_error *err) {
+    struct arm *a = arg;
+    (void)err;
+    fq_ppl_attention_look(a->attention, view);
+    fq_pool_rest();
     return 0;
 }
 
@@ -190,14 +205,18 @@ static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *co
     return 0;
 }
 
-/* Bytes are those of the measured windows. */
+/* Bytes and errors are those of the measured windows. */
 static int generate_uncounted(struct fq_ppl_reference *ref, struct arm *a, const struct fq_ppl_agent *agent,
                               struct fq_series_list *out, struct fq_error *err) {
+    struct fq_ppl_agent plain = *agent;
+    plain.attention = NULL;
+    fq_ppl_attention_close(a->attention);
+    a->attention = NULL;
     struct fq_bytes before[2] = {{0}, {0}}, back;
     for (int t = 0; t < 2; t++)
         if (a->codec[t])
             fq_codec_bytes(a->codec[t], &before[t]);
-    const int code = fq_ppl_generate(ref, agent, out, err);
+    const int code = fq_ppl_generate(ref, &plain, out, err);
     for (int t = 0; t < 2; t++) {
         if (!a->codec[t])
             continue;
@@ -211,6 +230,30 @@ static int generate_uncounted(struct fq_ppl_reference *ref, struct arm *a, const
         fq_codec_count_more(a->codec[t], &back);
     }
     return code;
+}
+
+/* Not where the graph hides what the attention is made of (fq_ppl_attention_source says why). */
+static int open_attention(const struct fq_ppl_reference *ref, struct arm *a, struct fq_error *err) {
+    const struct fq_model_info *m = ref->info.model;
+    const struct fq_ppl_attention_shape shape = {.layers = m->layers,
+                                                 .heads = m->heads,
+                                                 .kv_heads = m->kv_heads,
+                                                 .dim = m->dim,
+                                                 .context = ref->info.context,
+                                                 .batch = fq_model_batch(ref->model),
+                                                 .written = {a->codec[FQ_KEY] != NULL, a->codec[FQ_VALUE] != NULL}};
+    if ((!shape.written[0] && !shape.written[1]) || fq_model_attention_obstacle(ref->model))
+        return 0;
+    return fq_ppl_attention_open(&shape, a->loop, &a->attention, err);
+}
+
+void fq_ppl_attention_source(const struct fq_ppl_reference *ref, char *out, size_t size) {
+    const char *why = fq_model_attention_obstacle(ref->model);
+    size_t positions[FQ_PPL_QUERIES];
+    if (why)
+        (void)snprintf(out, size, "not measured: %s", why);
+    else
+        (void)snprintf(out, size, "%zu query positions of each window", fq_ppl_queries(ref->info.context, positions));
 }
 
 int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
@@ -246,8 +289,12 @@ int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre,
     if (code == 0)
         code = fq_ppl_training_open(ref->model, &text, a.codec, a.centre[0], &a.training, err);
     if (code == 0)
-        code = fq_ppl_loop_open(ref->info.model->layers, ref->info.model->kv_heads, ref->info.chunks, &a.loop, err);
+        code = fq_ppl_loop_open(ref->info.model->layers, ref->info.model->heads, ref->info.model->kv_heads,
+                                ref->info.chunks, &a.loop, err);
+    if (code == 0)
+        code = open_attention(ref, &a, err);
     const struct fq_ppl_agent agent = {.tensors = key || value ? hook : NULL,
+                                       .attention = a.attention ? attention : NULL,
                                        .window = next_window,
                                        .state_bytes = 2 * sizeof(struct fq_bytes) + fq_ppl_loop_bytes(a.loop),
                                        .save = save_window,
@@ -260,9 +307,12 @@ int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre,
         code = fq_ppl_run(ref, &agent, progress, progress_arg, out, &result->perplexity, err);
     for (int t = FQ_KEY; code == 0 && t <= FQ_VALUE; t++)
         if (a.codec[t])
-            code = fq_ppl_loop_series(a.loop, t, tensor_names[t], out, err);
+            code = fq_ppl_loop_series(a.loop, t == FQ_KEY ? FQ_PPL_KEY : FQ_PPL_VALUE, agent.tensor, out, err);
+    if (code == 0 && a.attention)
+        code = fq_ppl_loop_series(a.loop, FQ_PPL_ATTENTION, agent.tensor, out, err);
     if (code == 0 && ref->wants_generation)
         code = generate_uncounted(ref, &a, &agent, out, err);
+    fq_ppl_attention_close(a.attention);
     fq_ppl_loop_close(a.loop);
     fq_ppl_training_close(a.training);
     free(a.x);

@@ -246,6 +246,12 @@ int fq_bench_model_facts(const struct fq_bench *bench, const struct fq_sweep_mod
     return fq_cell_fact(cell, "timed_region", err, "none");
 }
 
+int fq_bench_attention_fact(const struct fq_bench *bench, struct fq_cell *cell, struct fq_error *err) {
+    char source[256];
+    fq_ppl_attention_source(bench->reference, source, sizeof source);
+    return fq_cell_fact(cell, "loop_attention", err, "%s", source);
+}
+
 static int watched_arm(struct fq_bench *bench, enum fq_centre_kind centre, struct fq_codec *key, struct fq_codec *value,
                        struct fq_cell *cell, struct fq_error *err) {
     struct fq_ppl_arm_result result = {0};
@@ -259,6 +265,7 @@ static int watched_arm(struct fq_bench *bench, enum fq_centre_kind centre, struc
     FQ_TRY(code);
     FQ_TRY(fq_cell_fact(cell, "perplexity", err, "%.17g", result.perplexity));
     FQ_TRY(fq_cell_fact(cell, "resumed_windows", err, "%zu", fq_ppl_resumed(bench->reference)));
+    FQ_TRY(fq_bench_attention_fact(bench, cell, err));
     FQ_TRY(fq_cell_fact(cell, "hook_ns", err, "%" PRIu64, result.hook_ns));
     FQ_TRY(fq_cell_fact(cell, "eval_ns", err, "%" PRIu64, result.eval_ns));
     return fq_observe_watch(cell, &seen, err);

@@ -116,7 +116,7 @@ static int watched_run(struct fq_bench *bench, struct fq_agent *agent, struct fq
                                        .attention = fq_agent_attention_hook(agent),
                                        .window = fq_agent_window,
                                        .arg = agent,
-                                       .state_bytes = fq_agent_state_bytes(),
+                                       .state_bytes = fq_agent_state_bytes(agent),
                                        .save = fq_agent_save,
                                        .restore = fq_agent_restore,
                                        .tensor = fq_agent_tensor(agent)};
@@ -130,10 +130,14 @@ static int watched_run(struct fq_bench *bench, struct fq_agent *agent, struct fq
         fq_ppl_run(bench->reference, &hooks, fq_bench_arm_progress, bench, &cell->series, &perplexity, err);
     fq_watch_end(watch, &seen);
     FQ_TRY(code);
+    FQ_TRY(fq_agent_series(agent, &cell->series, err));
     fq_ppl_times(bench->reference, &hook_ns, &eval_ns);
     FQ_TRY(fq_cell_fact(cell, "perplexity", err, "%.17g", perplexity));
     FQ_TRY(fq_cell_fact(cell, "hook_ns", err, "%" PRIu64, hook_ns));
     FQ_TRY(fq_cell_fact(cell, "eval_ns", err, "%" PRIu64, eval_ns));
+    FQ_TRY(fq_bench_attention_fact(bench, cell, err));
+    if (fq_agent_keys_unread(agent))
+        FQ_TRY(fq_cell_fact(cell, "loop_rel_mse", err, "not of keys, which have no decoded form"));
     return fq_observe_watch(cell, &seen, err);
 }
 
@@ -197,7 +201,11 @@ int fq_bench_policy(struct fq_bench *bench, const struct fq_planned *p, struct f
                                      .kv_heads = info->model->kv_heads,
                                      .dim = info->model->dim,
                                      .context = info->context,
-                                     .seed = cell->seed};
+                                     .seed = cell->seed,
+                                     .chunks = info->chunks,
+                                     .batch = fq_model_batch(fq_ppl_model(bench->reference)),
+                                     .attention_hidden =
+                                         fq_model_attention_obstacle(fq_ppl_model(bench->reference)) != NULL};
     struct fq_agent *agent = NULL;
     FQ_TRY(fq_ppl_centre(bench->reference, config.policy->centre, &config.centre, err));
     FQ_TRY(fq_agent_open(&config, &agent, err));

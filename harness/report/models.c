@@ -25,9 +25,10 @@ static const struct {
      "leaves the frame is wider than it.",
      "bins of positions", fq_model_position},
     {"model_layers", "Error by layer",
-     "Relative squared error of the keys and values of each layer, of the vectors that the running model gave. Its "
-     "intervals are in the data. Darker is worse.",
-     "the error by layer (method entries have it, cache policies do not)", fq_model_layers},
+     "Relative squared error of the attention output of each layer, at a few queries of each window: the output from "
+     "what the cache returns against that from the keys and values that the model made in this layer and pass. A panel "
+     "for each choice of what is quantized. Intervals are in the data. Darker is worse; white: not run.",
+     "the attention error by layer", fq_model_layers},
     {"model_kv", "Keys against values",
      "Mean KL to full precision when a setting codes keys alone, values alone, and both where that was run. Bars: 95 % "
      "intervals.",

@@ -22,9 +22,9 @@ static bool same_instance(const struct fq_estimate *a, const struct fq_estimate 
            strcmp(a->label, b->label) == 0 && strcmp(a->contract, b->contract) == 0;
 }
 
-/* "loop_rel_mse_layerL" -> L, -1: another metric. */
+/* "loop_attention_error_layerL" -> L, -1: another metric. */
 static int layer_of(const char *metric) {
-    static const char prefix[] = "loop_rel_mse_layer";
+    static const char prefix[] = "loop_attention_error_layer";
     char *end;
     if (strncmp(metric, prefix, sizeof prefix - 1) != 0)
         return -1;
@@ -33,23 +33,25 @@ static int layer_of(const char *metric) {
 }
 
 int fq_model_layers(struct fq_model_export *x, struct fq_error *err) {
-    static const char *const tensors[2] = {"key", "value"};
+    enum { TOUCHED = 3 };
+    static const char *const tensors[TOUCHED] = {"kv", "key", "value"}; /* what a cell quantizes: a panel each */
     const struct fq_estimates *e = x->in->estimates;
-    struct fq_subject *chosen[2] = {NULL, NULL};
-    size_t n[2] = {0, 0}, rows = 0;
+    struct fq_subject *chosen[TOUCHED] = {NULL};
+    size_t n[TOUCHED] = {0}, rows = 0, all = 0;
     bool thinned = false, any = false;
     int code = FQ_OK;
     fputs("panel,panel_name,row,label,rate_bits,layer,value,low,high\n", x->f);
-    for (int t = 0; t < 2 && code == FQ_OK; t++) {
+    for (int t = 0; t < TOUCHED && code == FQ_OK; t++) {
         const struct fq_scope scope = fq_model_scope(x->section, tensors[t]);
         bool some;
-        code = fq_model_chosen(x, &scope, "loop_rel_mse", ROWS, &chosen[t], &n[t], &some, err);
+        code = fq_model_chosen(x, &scope, "loop_attention_error", ROWS, &chosen[t], &n[t], &some, err);
         thinned = thinned || (code == FQ_OK && some);
+        all += n[t];
     }
-    const struct fq_estimate **row = calloc(n[0] + n[1] + 1, sizeof *row);
+    const struct fq_estimate **row = calloc(all + 1, sizeof *row);
     if (code == FQ_OK && row == NULL)
-        code = out_of_memory(n[0] + n[1], err);
-    for (int t = 0; t < 2 && code == FQ_OK; t++)
+        code = out_of_memory(all, err);
+    for (int t = 0; t < TOUCHED && code == FQ_OK; t++)
         for (size_t i = 0; i < n[t]; i++) {
             size_t k = 0;
             while (k < rows && !same_instance(row[k], chosen[t][i].first))
@@ -57,7 +59,7 @@ int fq_model_layers(struct fq_model_export *x, struct fq_error *err) {
             if (k == rows)
                 row[rows++] = chosen[t][i].first;
         }
-    for (int t = 0; t < 2 && code == FQ_OK; t++) {
+    for (int t = 0; t < TOUCHED && code == FQ_OK; t++) {
         any = false;
         for (size_t i = 0; i < e->n; i++) {
             const struct fq_estimate *v = &e->rows[i];
@@ -83,8 +85,8 @@ int fq_model_layers(struct fq_model_export *x, struct fq_error *err) {
     if (thinned)
         snprintf(x->caption, sizeof x->caption, "Of each method the setting nearest to 3 bits.");
     free(row);
-    free(chosen[0]);
-    free(chosen[1]);
+    for (int t = 0; t < TOUCHED; t++)
+        free(chosen[t]);
     return code;
 }
 

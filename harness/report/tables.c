@@ -70,6 +70,8 @@ static const struct fq_metric_head other_heads[] = {
     {"ip_rmse_sqrtd_rho100", "IP error, RMSE \u00d7 \u221ad", "\u03c1 = 1"},
     {"ip_slope_rho90", "IP slope", "\u03c1 = 0.9"},
     {"ip_bias", "IP bias", "the data's queries"},
+    {"loop_rel_mse", "MSE in the model", ""},
+    {"loop_attention_error", "error of attention outputs in the model", ""},
     {NULL, NULL, NULL},
 };
 

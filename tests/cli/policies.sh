@@ -82,6 +82,10 @@ with h5py.File(sys.argv[1]) as f:
     cells = f["cells"][:]
     i = next(k for k, c in enumerate(cells) if c["method"] == b"policy" and c["replicate"] == 0)
     fact = {x["name"].decode(): x["text"].decode() for x in f["facts"][:] if x["cell"] == i}
+    n = {(x["metric"].decode(), x["tensor"].decode()): int(x["n"]) for x in f["series"][:] if x["cell"] == i}
+assert fact["loop_attention"] == "8 query positions of each window"
+assert n["loop_attention_error", "kv"] == 30 * 9 and n["loop_attention_error_layer29", "kv"] == 9
+assert n["loop_rel_mse", "key of kv"] == n["loop_rel_mse", "value of kv"] == 30 * 3
 assert fact["policy"] == "p" and fact["prefill"] == "full" and fact["path"] == "scores" and fact["tensor"] == "kv"
 per_token = 30 * 3
 assert int(fact["window_bytes"]) == per_token * 2 * 18 * 64 * 2, fact["window_bytes"]

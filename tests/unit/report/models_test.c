@@ -132,8 +132,8 @@ static void rate_has_all_settings(void **state) {
     assert_null(csv);
     char lacks[1024];
     fq_model_lacks(&w->sections.section[0], lacks, sizeof lacks);
-    assert_string_equal(lacks, "Not measured in this run: bins of positions, the error by layer (method entries have "
-                               "it, cache policies do not), a setting on keys alone and the same on values alone and "
+    assert_string_equal(lacks, "Not measured in this run: bins of positions, the attention error by layer, "
+                               "a setting on keys alone and the same on values alone and "
                                "a policy that skips values (sparse_v).");
     close_all(w);
 }
@@ -170,27 +170,36 @@ static void position_shows_a_few(void **state) {
     close_all(w);
 }
 
+/* A panel for each choice of what is quantized; errors of keys and values are not in it. */
 static void layers_are_cells_of_a_map(void **state) {
     (void)state;
     struct world *w = new_world();
     static const char *const labels[] = {"alpha bits=2", "beta"};
     for (int m = 0; m < 2; m++) {
-        model(&w->e, "m/text", "key", labels[m], 2.25 + m, "loop_rel_mse", 0.1);
+        model(&w->e, "m/text", "key", labels[m], 2.25 + m, "loop_attention_error", 0.1);
         for (int layer = 0; layer < 3; layer++) {
             char name[40];
-            snprintf(name, sizeof name, "loop_rel_mse_layer%d", layer);
+            snprintf(name, sizeof name, "loop_attention_error_layer%d", layer);
             model(&w->e, "m/text", "key", labels[m], 2.25 + m, name, 0.1 + layer);
             if (m == 1)
-                model(&w->e, "m/text", "value", labels[m], 2.25 + m, name, 0.01 + layer);
+                model(&w->e, "m/text", "kv", labels[m], 2.25 + m, name, 0.01 + layer);
+            snprintf(name, sizeof name, "loop_rel_mse_layer%d", layer);
+            model(&w->e, "m/text", "key", labels[m], 2.25 + m, name, 0.5);
         }
     }
+    model(&w->e, "m/text", "kv", "a policy", 3.5, "loop_attention_error", 0.2);
+    struct fq_estimate *row = model(&w->e, "m/text", "kv", "a policy", 3.5, "loop_attention_error_layer1", 0.25);
+    snprintf(row->method, sizeof row->method, "policy");
+    snprintf(w->e.rows[w->e.n - 2].method, sizeof row->method, "policy");
     export_all(w, "layers");
     char *csv = data_of(w, 0, FQ_MODEL_LAYERS);
     assert_non_null(csv);
     assert_int_equal(w->sections.section[0].figure[FQ_MODEL_LAYERS].panels, 2);
-    assert_int_equal(lines_with(csv, "1,keys,1,alpha bits=2,2.25,"), 3);
-    assert_int_equal(lines_with(csv, "1,keys,2,beta,3.25,"), 3);
-    assert_int_equal(lines_with(csv, "2,values,2,beta,3.25,2,2.01,"), 1);
+    assert_int_equal(lines_with(csv, "1,keys and values,1,a policy,3.5,1,0.25,"), 1);
+    assert_int_equal(lines_with(csv, "2,keys,2,alpha bits=2,2.25,"), 3);
+    assert_int_equal(lines_with(csv, "2,keys,3,beta,3.25,"), 3);
+    assert_int_equal(lines_with(csv, "1,keys and values,3,beta,3.25,2,2.01,"), 1);
+    assert_int_equal(lines_with(csv, ",0.5,"), 0);
     free(csv);
     close_all(w);
 }
