@@ -173,6 +173,23 @@ static void restore_window(void *arg, size_t chunk, const void *state) {
     fq_ppl_loop_restore(a->loop, (const char *)state + sizeof more);
 }
 
+/* Bytes are those of the measured windows; counts are modular, so that adding can take away. */
+static void forget_window(void *arg) {
+    const struct arm *a = arg;
+    for (int t = 0; t < 2; t++) {
+        if (!a->codec[t])
+            continue;
+        struct fq_bytes now;
+        fq_codec_bytes(a->codec[t], &now);
+        const struct fq_bytes back = {.vectors = a->before[t].vectors - now.vectors,
+                                      .record_bytes = a->before[t].record_bytes - now.record_bytes,
+                                      .tail_bytes = a->before[t].tail_bytes - now.tail_bytes,
+                                      .side_bytes = a->before[t].side_bytes - now.side_bytes,
+                                      .promised_bytes = a->before[t].promised_bytes - now.promised_bytes};
+        fq_codec_count_more(a->codec[t], &back);
+    }
+}
+
 static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *codec, enum fq_tensor tensor,
                          struct fq_error *err) {
     if (codec && !fq_codec_has(codec, FQ_STAGE_DECODE))
@@ -188,29 +205,6 @@ static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *co
                        "decoded keys with a float query; measure it by inner products, or leave the query in float",
                        ref->info.model->name, config->method->name);
     return 0;
-}
-
-/* Bytes are those of the measured windows. */
-static int generate_uncounted(struct fq_ppl_reference *ref, struct arm *a, const struct fq_ppl_agent *agent,
-                              struct fq_series_list *out, struct fq_error *err) {
-    struct fq_bytes before[2] = {{0}, {0}}, back;
-    for (int t = 0; t < 2; t++)
-        if (a->codec[t])
-            fq_codec_bytes(a->codec[t], &before[t]);
-    const int code = fq_ppl_generate(ref, agent, out, err);
-    for (int t = 0; t < 2; t++) {
-        if (!a->codec[t])
-            continue;
-        struct fq_bytes now;
-        fq_codec_bytes(a->codec[t], &now);
-        back = (struct fq_bytes){.vectors = before[t].vectors - now.vectors, /* counts are modular: this takes away */
-                                 .record_bytes = before[t].record_bytes - now.record_bytes,
-                                 .tail_bytes = before[t].tail_bytes - now.tail_bytes,
-                                 .side_bytes = before[t].side_bytes - now.side_bytes,
-                                 .promised_bytes = before[t].promised_bytes - now.promised_bytes};
-        fq_codec_count_more(a->codec[t], &back);
-    }
-    return code;
 }
 
 int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
@@ -252,6 +246,7 @@ int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre,
                                        .state_bytes = 2 * sizeof(struct fq_bytes) + fq_ppl_loop_bytes(a.loop),
                                        .save = save_window,
                                        .restore = restore_window,
+                                       .forget = forget_window,
                                        .arg = &a,
                                        .tensor = key && !value   ? "key"
                                                  : value && !key ? "value"
@@ -262,7 +257,9 @@ int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre,
         if (a.codec[t])
             code = fq_ppl_loop_series(a.loop, t, tensor_names[t], out, err);
     if (code == 0 && ref->wants_generation)
-        code = generate_uncounted(ref, &a, &agent, out, err);
+        code = fq_ppl_generate(ref, &agent, out, err);
+    if (code == 0 && ref->wants_needle_text)
+        code = fq_ppl_needle_text(ref, &agent, out, err);
     fq_ppl_loop_close(a.loop);
     fq_ppl_training_close(a.training);
     free(a.x);
