@@ -82,6 +82,7 @@ int fq_agent_open(const struct fq_agent_config *config, struct fq_agent **out, s
     if (!a)
         return fq_fail(err, FQ_FAILED, "out of memory");
     a->config = *config;
+    a->prompt = config->context / 2;
     const int code = open_agent(a, err);
     if (code != 0) {
         fq_agent_close(a);
@@ -116,12 +117,35 @@ int fq_agent_window(void *agent, size_t chunk, struct fq_error *err) {
     if (a->loop)
         fq_ppl_loop_window(a->loop, chunk);
     a->reads_before = a->reads;
+    a->prompt = a->config.context / 2;
     for (size_t i = 0; i < a->plan.n_codes; i++)
         fq_codec_bytes(a->codec[i], &a->bytes_before[i]);
     for (size_t i = 0; i < a->config.layers * 4 * a->config.kv_heads; i++)
         if (a->store[i].codec)
             fq_store_clear(&a->store[i]);
     return 0;
+}
+
+void fq_agent_prompt(void *agent, size_t tokens) {
+    struct fq_agent *a = agent;
+    a->prompt = tokens;
+}
+
+/* Counts are modular: adding can take away. */
+void fq_agent_forget(void *agent) {
+    struct fq_agent *a = agent;
+    a->reads = a->reads_before;
+    for (size_t i = 0; i < a->plan.n_codes; i++) {
+        const struct fq_bytes *before = &a->bytes_before[i];
+        struct fq_bytes now;
+        fq_codec_bytes(a->codec[i], &now);
+        const struct fq_bytes back = {.vectors = before->vectors - now.vectors,
+                                      .record_bytes = before->record_bytes - now.record_bytes,
+                                      .tail_bytes = before->tail_bytes - now.tail_bytes,
+                                      .side_bytes = before->side_bytes - now.side_bytes,
+                                      .promised_bytes = before->promised_bytes - now.promised_bytes};
+        fq_codec_count_more(a->codec[i], &back);
+    }
 }
 
 /* ---- what is known about it --------------------------------------------------------------------------------------*/
@@ -226,7 +250,7 @@ void fq_agent_restore(void *agent, size_t chunk, const void *state) {
 
 struct fq_policy_spans fq_agent_spans(const struct fq_agent *a, enum fq_tensor tensor, size_t layer, size_t position) {
     const size_t n = position + 1;
-    if (a->config.policy->prefill_full && position < a->config.context / 2)
+    if (a->config.policy->prefill_full && position < a->prompt)
         return (struct fq_policy_spans){n, n, n, n};
     return fq_policy_spans(&a->plan, tensor, layer, n);
 }

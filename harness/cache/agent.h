@@ -5,7 +5,7 @@
  * before the softmax, and the output is summed from what they decode to. So a pair can be answered by its own version
  * of a token, which one decoded cache for all queries cannot (docs/adr: the second path).
  *
- * The three functions below are the hooks of harness/data/model.h and the window of struct fq_ppl_agent, all with the
+ * The functions below are the hooks of harness/data/model.h and those of struct fq_ppl_agent, all with the
  * agent as their argument. */
 #ifndef FQ_CACHE_AGENT_H
 #define FQ_CACHE_AGENT_H
@@ -33,6 +33,11 @@ int fq_agent_open(const struct fq_agent_config *config, struct fq_agent **out, s
 void fq_agent_close(struct fq_agent *agent); /* NULL is fine */
 
 int fq_agent_window(void *agent, size_t chunk, struct fq_error *err);
+/* The window that has just begun has a prompt of so many tokens, whose queries a full prefill answers at full
+ * precision; half of the context unless it is called. */
+void fq_agent_prompt(void *agent, size_t tokens);
+/* Takes reads and bytes of the window that has just ended off the counts. */
+void fq_agent_forget(void *agent);
 int fq_agent_tensors(void *agent, enum fq_hook_tensor which, size_t layer, size_t first_position, size_t n_tokens,
                      size_t n_heads, size_t dim, float *data, struct fq_error *err);
 int fq_agent_attention(void *agent, const struct fq_attention_view *view, struct fq_error *err);

@@ -158,7 +158,7 @@ static void drop_weights(struct fq_agent *a, const struct fq_attention_view *v) 
             const size_t position = v->first_position + i;
             float *w = v->data + h * v->head_stride + i * v->query_stride;
             const float *mask = v->mask + i * v->mask_stride;
-            if (p->prefill_full && position < a->config.context / 2)
+            if (p->prefill_full && position < a->prompt)
                 continue;
             for (size_t j = 0; j <= position; j++) {
                 if (isinf(mask[j]))

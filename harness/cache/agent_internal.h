@@ -27,6 +27,8 @@ struct fq_agent {
     fq_agent_put *put; /* NULL: no codec learns */
     void *put_arg;
 
+    size_t prompt; /* tokens of the present window that nobody scores */
+
     struct fq_agent_reads reads, reads_before; /* before: when the window began */
     struct fq_bytes bytes_before[FQ_POLICY_CODES];
 

@@ -240,6 +240,7 @@ void fq_ppl_reference_close(struct fq_ppl_reference *ref) {
     free(ref->chunk_nll);
     free(ref->scores.nll);
     free(ref->generated);
+    fq_ppl_needles_close(ref->needles);
     free(ref);
 }
 
@@ -375,6 +376,8 @@ int fq_ppl_noise_floor(struct fq_ppl_reference *ref, const char *tensor, fq_ppl_
     struct fq_model *other = NULL;
     if (ref->wants_generation)
         FQ_TRY(fq_ppl_own_words(ref, err));
+    if (ref->wants_needle_text)
+        FQ_TRY(fq_ppl_own_needles(ref, err));
     fq_model_close(ref->model); /* two contexts of a large model do not fit beside each other */
     ref->model = NULL;
     int code = fq_model_open_batch(path, context, fq_ppl_floor_batch(context), fq_ppl_floor_threads(ref->threads),
@@ -383,6 +386,8 @@ int fq_ppl_noise_floor(struct fq_ppl_reference *ref, const char *tensor, fq_ppl_
         code = run(ref, other, &agent, true, progress, progress_arg, out, perplexity, err);
     if (code == 0 && ref->wants_generation)
         code = fq_ppl_generate_with(ref, other, &agent, out, err);
+    if (code == 0 && ref->wants_needle_text)
+        code = fq_ppl_needle_text_with(ref, other, &agent, out, err);
     fq_model_close(other);
     const int again = fq_model_open(path, context, ref->threads, &ref->model, code == 0 ? err : &(struct fq_error){0});
     return code != 0 ? code : again;

@@ -68,6 +68,12 @@ struct fq_ppl_agent {
     void (*save)(void *arg, void *state);
     void (*restore)(void *arg, size_t chunk, const void *state);
     const char *tensor; /* what is touched: "key", "value" or "kv" */
+    /* The window that has just begun (`window`) has a prompt of so many tokens, which nobody scores; an agent is told
+     * only where that is not half of the context. NULL: it does not care. */
+    void (*prompt)(void *arg, size_t tokens);
+    /* Takes what the window that has just ended added off its counts: bytes and reads are those of the measured
+     * windows. NULL: it counts nothing. */
+    void (*forget)(void *arg);
 };
 
 /* Runs the measured windows once with this agent and scores them against the full-precision pass. Adds to `out`
@@ -115,6 +121,25 @@ int fq_ppl_generate(struct fq_ppl_reference *ref, const struct fq_ppl_agent *age
 /* Whether the codec arms and the noise floor that follow do so too. What they encode there is not in their bytes: a
  * token that comes alone fills no group, so a codec of groups keeps generated tokens as its float16 tail. */
 void fq_ppl_want_generation(struct fq_ppl_reference *ref, bool wanted);
+
+/* Sentences planted in the text and asked for at the end of it (docs/methodology.md, haystack.h): with this agent, by
+ * full precision (once), and by full precision without the sentences (once). One window of `agent` per prompt. Adds,
+ * one sample per needle, label_a its number and label_b 5 context + depth:
+ *   needle_text_recall      1 if every token of the answer is the most likely one; needles that full precision recalls
+ *   needle_text_recall_all  the same of all needles
+ *   needle_text_delta_nll   -log p of the answer's tokens, this agent minus full precision, nats per token; all needles
+ *   needle_text_rank        place of the answer's first token among all words, 1 is first; all needles; "median,max"
+ *   needle_text_full        1 if full precision recalls it
+ *   needle_text_control     1 if full precision recalls it although it was not planted
+ *   needle_text_recall and needle_text_delta_nll with _contextI (a quarter, half, all of the context), _depthJ (0, 1/4,
+ *   1/2, 3/4, 1 of the filler) and _contextI_depthJ behind them
+ * A series without a needle is left out. FQ_USAGE: no room for a single needle in the context. */
+int fq_ppl_needle_text(struct fq_ppl_reference *ref, const struct fq_ppl_agent *agent, struct fq_series_list *out,
+                       struct fq_error *err);
+/* Whether the codec arms and the noise floor that follow do so too. */
+void fq_ppl_want_needle_text(struct fq_ppl_reference *ref, bool wanted);
+/* In words, how many needles in how many prompts there are; "" until an arm wanted them. */
+void fq_ppl_needle_text_prompts(const struct fq_ppl_reference *ref, char *out, size_t size);
 
 struct fq_ppl_arm_result {
     double perplexity;

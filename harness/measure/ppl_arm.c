@@ -188,6 +188,23 @@ static void restore_window(void *arg, size_t chunk, const void *state) {
     fq_ppl_loop_restore(a->loop, (const char *)state + sizeof more);
 }
 
+/* Bytes are those of the measured windows; counts are modular, so that adding can take away. */
+static void forget_window(void *arg) {
+    const struct arm *a = arg;
+    for (int t = 0; t < 2; t++) {
+        if (!a->codec[t])
+            continue;
+        struct fq_bytes now;
+        fq_codec_bytes(a->codec[t], &now);
+        const struct fq_bytes back = {.vectors = a->before[t].vectors - now.vectors,
+                                      .record_bytes = a->before[t].record_bytes - now.record_bytes,
+                                      .tail_bytes = a->before[t].tail_bytes - now.tail_bytes,
+                                      .side_bytes = a->before[t].side_bytes - now.side_bytes,
+                                      .promised_bytes = a->before[t].promised_bytes - now.promised_bytes};
+        fq_codec_count_more(a->codec[t], &back);
+    }
+}
+
 static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *codec, enum fq_tensor tensor,
                          struct fq_error *err) {
     if (codec && !fq_codec_has(codec, FQ_STAGE_DECODE))
@@ -205,6 +222,7 @@ static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *co
     return 0;
 }
 
+<<<<<<< HEAD
 /* Bytes and errors are those of the measured windows. */
 static int generate_uncounted(struct fq_ppl_reference *ref, struct arm *a, const struct fq_ppl_agent *agent,
                               struct fq_series_list *out, struct fq_error *err) {
@@ -256,6 +274,8 @@ void fq_ppl_attention_source(const struct fq_ppl_reference *ref, char *out, size
         (void)snprintf(out, size, "%zu query positions of each window", fq_ppl_queries(ref->info.context, positions));
 }
 
+=======
+>>>>>>> 443422ed9aa75e3112e17a6c72d129ce8abbec35
 int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
                void *progress_arg, struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err) {
     return fq_ppl_arm_centred(ref, FQ_CENTRE_NONE, key, value, progress, progress_arg, out, result, err);
@@ -299,6 +319,7 @@ int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre,
                                        .state_bytes = 2 * sizeof(struct fq_bytes) + fq_ppl_loop_bytes(a.loop),
                                        .save = save_window,
                                        .restore = restore_window,
+                                       .forget = forget_window,
                                        .arg = &a,
                                        .tensor = key && !value   ? "key"
                                                  : value && !key ? "value"
@@ -311,8 +332,14 @@ int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre,
     if (code == 0 && a.attention)
         code = fq_ppl_loop_series(a.loop, FQ_PPL_ATTENTION, agent.tensor, out, err);
     if (code == 0 && ref->wants_generation)
+<<<<<<< HEAD
         code = generate_uncounted(ref, &a, &agent, out, err);
     fq_ppl_attention_close(a.attention);
+=======
+        code = fq_ppl_generate(ref, &agent, out, err);
+    if (code == 0 && ref->wants_needle_text)
+        code = fq_ppl_needle_text(ref, &agent, out, err);
+>>>>>>> 443422ed9aa75e3112e17a6c72d129ce8abbec35
     fq_ppl_loop_close(a.loop);
     fq_ppl_training_close(a.training);
     free(a.x);

@@ -39,5 +39,7 @@ int fq_ppl_last_bits(struct fq_ppl_reference *ref, const char *tensor, fq_ppl_pr
     struct last_bits l = {.key = fq_stream_key("sample", 0)};
     const struct fq_ppl_agent agent = {.tensors = move_last_bits, .window = new_window, .arg = &l, .tensor = tensor};
     FQ_TRY(fq_ppl_run(ref, &agent, progress, progress_arg, out, perplexity, err));
-    return ref->wants_generation ? fq_ppl_generate(ref, &agent, out, err) : 0;
+    if (ref->wants_generation)
+        FQ_TRY(fq_ppl_generate(ref, &agent, out, err));
+    return ref->wants_needle_text ? fq_ppl_needle_text(ref, &agent, out, err) : 0;
 }

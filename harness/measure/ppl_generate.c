@@ -90,6 +90,8 @@ int fq_ppl_generate_with(struct fq_ppl_reference *ref, struct fq_model *model, c
     for (size_t c = 0; c < ref->info.chunks; c++) {
         size_t same = 0;
         FQ_TRY(generate(ref, model, c, agent, words, err));
+        if (agent->forget)
+            agent->forget(agent->arg);
         while (same < n && words[same] == ref->generated[c * n + same])
             same++;
         FQ_TRY(fq_series_push(&out->series[first], (double)same, 1.0, (int32_t)c, 0, err));

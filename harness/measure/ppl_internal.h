@@ -20,7 +20,8 @@ struct fq_ppl_reference {
     double *chunk_nll;
     struct fq_ppl_scores scores; /* of the window scored last */
     int32_t *generated;          /* [chunks][fq_ppl_generated]; NULL until an arm wants it */
-    bool wants_generation;
+    bool wants_generation, wants_needle_text;
+    struct fq_ppl_needles *needles;            /* prompts and full precision's scores; NULL until an arm wants them */
     uint64_t hook_ns, eval_ns;                 /* of the last run */
     char keep[4096], identity[64];             /* where finished windows are kept; "": nowhere */
     size_t resumed;                            /* windows of the last run that were found there */
@@ -31,5 +32,11 @@ struct fq_ppl_reference {
 int fq_ppl_own_words(struct fq_ppl_reference *ref, struct fq_error *err);
 int fq_ppl_generate_with(struct fq_ppl_reference *ref, struct fq_model *model, const struct fq_ppl_agent *agent,
                          struct fq_series_list *out, struct fq_error *err);
+
+/* ppl_needle.c: the same two for planted sentences. */
+int fq_ppl_own_needles(struct fq_ppl_reference *ref, struct fq_error *err);
+int fq_ppl_needle_text_with(struct fq_ppl_reference *ref, struct fq_model *model, const struct fq_ppl_agent *agent,
+                            struct fq_series_list *out, struct fq_error *err);
+void fq_ppl_needles_close(struct fq_ppl_needles *needles); /* NULL is fine */
 
 #endif

@@ -180,9 +180,11 @@ void fq_bench_keep(struct fq_bench *bench, const char *folder) {
     snprintf(bench->keep, sizeof bench->keep, "%s", folder ? folder : "");
 }
 
-static void prepare_reference(struct fq_bench *bench) {
+static void prepare_reference(struct fq_bench *bench, const struct fq_planned *p) {
+    const unsigned metrics = fq_plan_metrics(bench->plan, p);
     char path[4096];
-    fq_ppl_want_generation(bench->reference, (bench->plan->sweep->metrics & FQ_METRIC_GENERATION) != 0);
+    fq_ppl_want_generation(bench->reference, (metrics & FQ_METRIC_GENERATION) != 0);
+    fq_ppl_want_needle_text(bench->reference, (metrics & FQ_METRIC_NEEDLE_TEXT) != 0);
     snprintf(path, sizeof path, "%s/%s.windows", bench->keep, bench->cell->id);
     fq_ppl_keep(bench->reference, bench->keep[0] ? path : NULL, bench->cell->id);
 }
@@ -205,10 +207,11 @@ void fq_bench_arm_progress(void *arg, size_t done, size_t total) {
                         what);
 }
 
-int fq_bench_reference(struct fq_bench *bench, size_t index, struct fq_error *err) {
+int fq_bench_reference(struct fq_bench *bench, const struct fq_planned *p, struct fq_error *err) {
+    const size_t index = p->source;
     const struct fq_sweep_model *m = &bench->plan->sweep->models[index];
     if (bench->reference && bench->reference_index == index) {
-        prepare_reference(bench);
+        prepare_reference(bench, p);
         return 0;
     }
     fq_ppl_reference_close(bench->reference);
@@ -222,7 +225,7 @@ int fq_bench_reference(struct fq_bench *bench, size_t index, struct fq_error *er
                                          .progress = pass_progress,
                                          .progress_arg = bench};
     FQ_TRY(fq_ppl_reference_open(&config, &bench->reference, err));
-    prepare_reference(bench);
+    prepare_reference(bench, p);
     return 0;
 }
 
@@ -246,10 +249,20 @@ int fq_bench_model_facts(const struct fq_bench *bench, const struct fq_sweep_mod
     return fq_cell_fact(cell, "timed_region", err, "none");
 }
 
+<<<<<<< HEAD
 int fq_bench_attention_fact(const struct fq_bench *bench, struct fq_cell *cell, struct fq_error *err) {
     char source[256];
     fq_ppl_attention_source(bench->reference, source, sizeof source);
     return fq_cell_fact(cell, "loop_attention", err, "%s", source);
+=======
+int fq_bench_needle_facts(const struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell,
+                          struct fq_error *err) {
+    char prompts[128];
+    if (!(fq_plan_metrics(bench->plan, p) & FQ_METRIC_NEEDLE_TEXT))
+        return 0;
+    fq_ppl_needle_text_prompts(bench->reference, prompts, sizeof prompts);
+    return fq_cell_fact(cell, "needle_text_prompts", err, "%s", prompts);
+>>>>>>> 443422ed9aa75e3112e17a6c72d129ce8abbec35
 }
 
 static int watched_arm(struct fq_bench *bench, enum fq_centre_kind centre, struct fq_codec *key, struct fq_codec *value,
@@ -275,7 +288,7 @@ static int run_model(struct fq_bench *bench, const struct fq_planned *p, struct 
     const struct fq_sweep_model *m = &bench->plan->sweep->models[p->source];
     const struct fq_sweep_instance *at = &bench->plan->sweep->instances[p->instance];
     struct fq_codec *key = NULL, *value = NULL;
-    FQ_TRY(fq_bench_reference(bench, p->source, err));
+    FQ_TRY(fq_bench_reference(bench, p, err));
     FQ_TRY(fq_bench_model_facts(bench, m, cell, err));
     const size_t dim = fq_ppl_reference_info(bench->reference)->model->dim;
     int code = m->key ? fq_bench_codec(bench, p, dim, FQ_KEY, &key, err) : 0;
@@ -291,6 +304,8 @@ static int run_model(struct fq_bench *bench, const struct fq_planned *p, struct 
         code = fq_bench_witness_begin(bench, p, value, err);
     if (code == 0)
         code = watched_arm(bench, at->centre, key, value, cell, err);
+    if (code == 0)
+        code = fq_bench_needle_facts(bench, p, cell, err);
     if (code == 0)
         code = fq_bench_witness_end(key, cell, err);
     if (code == 0)

@@ -58,7 +58,7 @@ int fq_bench_floor(struct fq_bench *bench, const struct fq_planned *p, struct fq
     FQ_TRY(fq_cell_fact(cell, "backend", err, "none"));
     FQ_TRY(fq_cell_fact(cell, "plugin", err, "built in"));
     FQ_TRY(fq_cell_fact(cell, "imports", err, "%s", ""));
-    FQ_TRY(fq_bench_reference(bench, p->source, err));
+    FQ_TRY(fq_bench_reference(bench, p, err));
     FQ_TRY(fq_bench_model_facts(bench, &bench->plan->sweep->models[p->source], cell, err));
     const char *first = NULL;
     for (size_t i = 0; i < 3 && !first; i++)
@@ -76,5 +76,6 @@ int fq_bench_floor(struct fq_bench *bench, const struct fq_planned *p, struct fq
     for (size_t i = 0; i < 3; i++)
         if (strcmp(tensors[i], first) != 0 && fq_plan_floor_tensor(bench->plan, p->source, tensors[i]))
             FQ_TRY(repeat(&cell->series, n, tensors[i], err));
+    FQ_TRY(fq_bench_needle_facts(bench, p, cell, err));
     return facts(p, bench->reference, perplexity, cell, err);
 }

@@ -58,12 +58,18 @@ void fq_bench_arm_progress(void *bench, size_t done, size_t total);
 int fq_bench_floor(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell,
                    struct fq_error *err); /* bench_floor.c */
 
-/* The full-precision pass of sweep.models[index]: opens it, if another was open. Facts of that pass. */
-int fq_bench_reference(struct fq_bench *bench, size_t index, struct fq_error *err);
+/* The full-precision pass of the cell's model: opens it, if another was open. Facts of that pass, and of the needles
+ * that the cell was asked for. */
+int fq_bench_reference(struct fq_bench *bench, const struct fq_planned *p, struct fq_error *err);
 int fq_bench_model_facts(const struct fq_bench *bench, const struct fq_sweep_model *m, struct fq_cell *cell,
                          struct fq_error *err);
+<<<<<<< HEAD
 /* Where attention errors were measured, or why not. */
 int fq_bench_attention_fact(const struct fq_bench *bench, struct fq_cell *cell, struct fq_error *err);
+=======
+int fq_bench_needle_facts(const struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell,
+                          struct fq_error *err);
+>>>>>>> 443422ed9aa75e3112e17a6c72d129ce8abbec35
 int fq_bench_policy(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell,
                     struct fq_error *err); /* bench_policy.c */
 

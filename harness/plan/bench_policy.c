@@ -111,7 +111,8 @@ static int integrity_facts(const struct fq_agent *agent, const struct fq_policy_
     return fq_cell_fact(cell, "complaint", err, "%s", complaint);
 }
 
-static int watched_run(struct fq_bench *bench, struct fq_agent *agent, struct fq_cell *cell, struct fq_error *err) {
+static int watched_run(struct fq_bench *bench, const struct fq_planned *p, struct fq_agent *agent, struct fq_cell *cell,
+                       struct fq_error *err) {
     const struct fq_ppl_agent hooks = {.tensors = fq_agent_tensors,
                                        .attention = fq_agent_attention_hook(agent),
                                        .window = fq_agent_window,
@@ -119,6 +120,8 @@ static int watched_run(struct fq_bench *bench, struct fq_agent *agent, struct fq
                                        .state_bytes = fq_agent_state_bytes(agent),
                                        .save = fq_agent_save,
                                        .restore = fq_agent_restore,
+                                       .prompt = fq_agent_prompt,
+                                       .forget = fq_agent_forget,
                                        .tensor = fq_agent_tensor(agent)};
     struct fq_watch_result seen = {0};
     double perplexity = 0.0;
@@ -126,8 +129,9 @@ static int watched_run(struct fq_bench *bench, struct fq_agent *agent, struct fq
     struct fq_watch *watch = fq_watch_begin();
     if (!watch)
         return fq_fail(err, FQ_FAILED, "the watcher of live threads cannot start; raise the limit on processes");
-    const int code =
-        fq_ppl_run(bench->reference, &hooks, fq_bench_arm_progress, bench, &cell->series, &perplexity, err);
+    int code = fq_ppl_run(bench->reference, &hooks, fq_bench_arm_progress, bench, &cell->series, &perplexity, err);
+    if (code == 0 && (fq_plan_metrics(bench->plan, p) & FQ_METRIC_NEEDLE_TEXT))
+        code = fq_ppl_needle_text(bench->reference, &hooks, &cell->series, err);
     fq_watch_end(watch, &seen);
     FQ_TRY(code);
     FQ_TRY(fq_agent_series(agent, &cell->series, err));
@@ -180,7 +184,9 @@ static int run(struct fq_bench *bench, const struct fq_planned *p, struct fq_age
     struct lessons lessons = {{NULL}};
     int code = teach(bench, agent, centre, &lessons, cell, err);
     if (code == 0)
-        code = watched_run(bench, agent, cell, err);
+        code = watched_run(bench, p, agent, cell, err);
+    if (code == 0)
+        code = fq_bench_needle_facts(bench, p, cell, err);
     fq_agent_learned(agent, NULL, NULL);
     for (size_t i = 0; i < plan->n_codes; i++)
         fq_ppl_training_close(lessons.of[i]);
@@ -193,7 +199,7 @@ static int run(struct fq_bench *bench, const struct fq_planned *p, struct fq_age
 }
 
 int fq_bench_policy(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell, struct fq_error *err) {
-    FQ_TRY(fq_bench_reference(bench, p->source, err));
+    FQ_TRY(fq_bench_reference(bench, p, err));
     const struct fq_ppl_info *info = fq_ppl_reference_info(bench->reference);
     struct fq_agent_config config = {.policy = &p->policy->policy,
                                      .layers = info->model->layers,

@@ -22,7 +22,8 @@ enum { CALIBRATION_VECTORS = 64 };
 static const double ns_per_weight_byte = 0.05;  /* per token and byte of the model's file */
 static const double measure_ns_per_float = 6.0; /* comparing, dot products, sampling: per coordinate of a codec cell */
 static const double fixed_ns = 8e7;             /* probes, files, opening */
-static const double timed_ns = 2e7;             /* shortest timed region of a speed cell */
+static const double needle_windows = 4.5; /* prompts of needle_text, in windows: 3.5 of long contexts, 4.75 of 512 */
+static const double timed_ns = 2e7;       /* shortest timed region of a speed cell */
 
 /* One method instance at one shape. */
 struct price {
@@ -95,10 +96,12 @@ static const struct price *price_of(const struct fq_sweep *s, struct prices *pri
     return p;
 }
 
-static double model_pass_ns(const struct fq_model_info *info, const struct fq_sweep_model *m) {
+static double model_pass_ns(const struct fq_plan *plan, const struct fq_planned *p) {
+    const struct fq_sweep_model *m = &plan->sweep->models[p->source];
     struct stat st;
-    const double bytes = stat(info->path, &st) == 0 ? (double)st.st_size : 0;
-    return bytes * ns_per_weight_byte * (double)m->context * (double)m->chunks;
+    const double bytes = stat(plan->models[p->source].path, &st) == 0 ? (double)st.st_size : 0;
+    const double needles = fq_plan_metrics(plan, p) & FQ_METRIC_NEEDLE_TEXT ? needle_windows : 0.0;
+    return bytes * ns_per_weight_byte * (double)m->context * ((double)m->chunks + needles);
 }
 
 int fq_cost_estimate(struct fq_plan *plan, struct fq_error *err) {
@@ -109,11 +112,11 @@ int fq_cost_estimate(struct fq_plan *plan, struct fq_error *err) {
         struct fq_planned *p = &plan->cells[i];
         const bool model = strcmp(p->cell.kind, "model") == 0, speed = strcmp(p->cell.kind, "speed") == 0;
         if (p->noise_floor) { /* opened twice, and with fewer threads */
-            p->cost_ns = 2.0 * model_pass_ns(&plan->models[p->source], &s->models[p->source]);
+            p->cost_ns = 2.0 * model_pass_ns(plan, p);
             continue;
         }
         if (p->policy) { /* scores and outputs once more, beside the model's own */
-            p->cost_ns = 2.0 * model_pass_ns(&plan->models[p->source], &s->models[p->source]);
+            p->cost_ns = 2.0 * model_pass_ns(plan, p);
             continue;
         }
         const size_t dim = model ? plan->models[p->source].dim : plan->data[p->source].dim;
@@ -125,7 +128,7 @@ int fq_cost_estimate(struct fq_plan *plan, struct fq_error *err) {
         const double threads = speed ? s->instances[p->instance].threads : s->workers;
         const double coding = price->vector_ns * (double)p->vectors / threads;
         if (model)
-            p->cost_ns = price->open_ns + coding + model_pass_ns(&plan->models[p->source], &s->models[p->source]);
+            p->cost_ns = price->open_ns + coding + model_pass_ns(plan, p);
         else if (speed)
             p->cost_ns = 4 * coding + (coding > timed_ns ? coding : timed_ns);
         else

@@ -376,8 +376,11 @@ static int add_speed_cells(struct fq_plan *plan, struct fq_random *order, struct
 
 unsigned fq_plan_metrics(const struct fq_plan *plan, const struct fq_planned *cell) {
     const struct fq_sweep *s = plan->sweep;
-    if (strcmp(cell->cell.kind, "model") == 0)
-        return FQ_METRIC_PERPLEXITY | (cell->policy ? 0U : s->metrics & FQ_METRIC_GENERATION);
+    if (strcmp(cell->cell.kind, "model") == 0) {
+        const unsigned asked = cell->policy || cell->noise_floor ? s->metrics : s->instances[cell->instance].metrics;
+        return FQ_METRIC_PERPLEXITY | (asked & FQ_METRIC_NEEDLE_TEXT) |
+               (cell->policy ? 0U : asked & FQ_METRIC_GENERATION);
+    }
     const unsigned wanted = s->instances[cell->instance].metrics;
     if (strcmp(cell->cell.kind, "speed") == 0)
         return FQ_METRIC_SPEED;

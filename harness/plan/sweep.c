@@ -170,9 +170,14 @@ static int check_whole(struct fq_tree *tree, const struct fq_sweep *s, struct fq
     if ((s->metrics & FQ_METRIC_GENERATION) && !(s->metrics & FQ_METRIC_PERPLEXITY))
         return fq_tree_fail(tree, metrics, err,
                             "metrics: generation is read beside what a cache does to given text; add perplexity");
-    if ((s->metrics & ~(unsigned)(FQ_METRIC_PERPLEXITY | FQ_METRIC_GENERATION)) && s->n_data == 0)
+    if ((s->metrics & FQ_METRIC_NEEDLE_TEXT) && !(s->metrics & FQ_METRIC_PERPLEXITY))
         return fq_tree_fail(tree, metrics, err,
-                            "metrics: everything but perplexity and generation needs an entry under data");
+                            "metrics: needle_text asks a model for planted sentences, beside its perplexity: add "
+                            "perplexity, and an entry under models (needle needs none)");
+    if ((s->metrics & ~(unsigned)(FQ_METRIC_PERPLEXITY | FQ_METRIC_GENERATION | FQ_METRIC_NEEDLE_TEXT)) &&
+        s->n_data == 0)
+        return fq_tree_fail(tree, metrics, err,
+                            "metrics: everything but perplexity, generation and needle_text needs an entry under data");
     return 0;
 }
 

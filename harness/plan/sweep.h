@@ -24,9 +24,10 @@ enum fq_sweep_metric {
     FQ_METRIC_SPEED = 16,
     FQ_METRIC_BYTES = 32,
     FQ_METRIC_NEEDLE = 64,
-    FQ_METRIC_GENERATION = 128
+    FQ_METRIC_GENERATION = 128,
+    FQ_METRIC_NEEDLE_TEXT = 256
 };
-enum { FQ_SWEEP_METRICS = 8 };
+enum { FQ_SWEEP_METRICS = 9 };
 extern const char *const fq_sweep_metric_names[FQ_SWEEP_METRICS]; /* in the order of the bits */
 
 enum fq_sweep_source { FQ_SOURCE_KV, FQ_SOURCE_GENERATE, FQ_SOURCE_FILE, FQ_SOURCE_EMBEDDINGS };

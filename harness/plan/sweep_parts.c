@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const fq_sweep_metric_names[FQ_SWEEP_METRICS] = {"distortion", "inner_product", "attention", "perplexity",
-                                                             "speed",      "bytes",         "needle",    "generation"};
+const char *const fq_sweep_metric_names[FQ_SWEEP_METRICS] = {
+    "distortion", "inner_product", "attention", "perplexity", "speed", "bytes", "needle", "generation", "needle_text"};
 
 static int need_list(struct fq_tree *tree, const yaml_node_t *list, const char *what, struct fq_error *err) {
     if (fq_tree_count(list) == 0)
@@ -31,7 +31,7 @@ int fq_sweep_read_metrics(struct fq_tree *tree, const yaml_node_t *list, unsigne
             const char *near = fq_nearest(word, fq_sweep_metric_names, FQ_SWEEP_METRICS);
             return fq_tree_fail(tree, item, err,
                                 "unknown metric '%s'%s%s%s (metrics: distortion, inner_product, attention, perplexity, "
-                                "speed, bytes, needle, generation)",
+                                "speed, bytes, needle, generation, needle_text)",
                                 word, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
         }
         *out |= 1U << k;

@@ -22,6 +22,17 @@ for model in qwen2.5-coder-0.5b gemma4; do
     expect 2 "$model" 'scripts/setup\.sh' -- "$fq" plan "$dir/$model.yaml"
     expect 2 "$model" 'scripts/setup\.sh' -- "$fq" run "$dir/$model.yaml" --out "$dir/x.h5"
 done
+# asks FILE METRICS [models]: a sweep with these metrics, on generated vectors and these models
+asks() {
+    sweep "$1" '  - {name: fp16}' '' "${3:-}"
+    sed -i "s/^metrics:.*/metrics: [$2]/" "$1"
+}
+asks "$dir/n.yaml" 'distortion, needle_text'
+expect 2 'n\.yaml:8' 'needle_text asks a model' 'add perplexity, and an entry under models' -- "$fq" plan "$dir/n.yaml"
+asks "$dir/n.yaml" 'distortion, perplexity, needle_text'
+expect 2 'n\.yaml:8' 'perplexity needs an entry under models' -- "$fq" run "$dir/n.yaml" --out "$dir/x.h5"
+asks "$dir/n.yaml" 'distortion, perplexity, needle_txt'
+expect 2 'n\.yaml:8' "unknown metric 'needle_txt', did you mean 'needle_text'" -- "$fq" plan "$dir/n.yaml"
 sweep "$dir/kv.yaml" '  - {name: fp16}' '{kv: qwen2.5-coder-1.5b-jargon, tensors: [key]}'
 expect 2 'qwen2\.5-coder-1\.5b-jargon' 'scripts/setup\.sh qwen2\.5-coder-1\.5b, then: fairquant capture' -- "$fq" plan "$dir/kv.yaml"
 expect 0 'qwen2\.5-coder-1\.5b \(model\)' "the model 'gemma3-270m' is not there" -- "$fq" list models

@@ -72,9 +72,11 @@ expect 0 -- "$fq" plan "$dir/twice.yaml" --cells
 [ "$(grep -c '^  - {model:' "$dir/twice.yaml")" = 2 ] && [ "$(grep -cE ' model .* once +1 ' "$dir/out.txt")" = 1 ] || fail "a policy is planned once for each model"
 
 policies "$dir/r.yaml" '  - {name: p, key: {name: q8_0}, value: {name: turboquant-mse, bits: 4}, window: 16, sinks: 2, sparse_v: 1.0e-3, prefill: full}'
-sed -i 's/^seeds:.*/seeds: [1]/' "$dir/r.yaml"
+sed -i 's/^seeds:.*/seeds: [1]/; s/^metrics:.*/metrics: [perplexity, needle_text]/' "$dir/r.yaml"
 expect 0 '0 failed' -- "$fq" run "$dir/r.yaml" --out "$dir/r.h5" --quiet
 expect 0 -- "$fq" audit "$dir/r.h5"
+expect 0 -- "$fq" report "$dir/r.h5" --out "$dir/report"
+grep -q "planted sentences recalled" "$dir"/report/tables/*.md || fail "no column of planted sentences"
 if python3 -c 'import h5py' 2>/dev/null; then
     python3 - "$dir/r.h5" <<'PY' || fail "facts of a policy"
 import sys, h5py
@@ -93,6 +95,15 @@ assert int(fact["code_bytes"]) == per_token * 46 * (68 + 34), fact["code_bytes"]
 assert abs(float(fact["rate_bits"]) - 8 * (int(fact["code_bytes"]) + int(fact["window_bytes"])) / (per_token * 2 * 64 * 64)) < 1e-9
 assert fact["promised_bytes"] == fact["written_bytes"] and 0 < float(fact["sparse_v_skipped"]) < 1
 assert fact["codes_only"].startswith("identical") and fact["complaint"] == "none" and fact["canaries"] == "intact"
+# Needles: as many in every cell, the same at full precision, and none of their bytes or reads in the facts above.
+series = lambda i: {s["metric"].decode(): f["samples/value"][s["first"]:s["first"] + s["n"]] for s in f["series"][:] if s["cell"] == i}
+with h5py.File(sys.argv[1]) as f:
+    all_cells = [series(k) for k in range(len(cells))]
+    said = {x["text"].decode() for x in f["facts"][:] if x["name"] == b"needle_text_prompts"}
+assert said == {"10 needles in 10 prompts, 640 tokens in all"}, said
+assert len(all_cells) == 4 and all(len(s["needle_text_delta_nll"]) == 10 for s in all_cells)
+assert all((s["needle_text_full"] == all_cells[0]["needle_text_full"]).all() and not s["needle_text_control"].any() for s in all_cells)
+assert abs(all_cells[i]["needle_text_delta_nll"]).max() > 0 and "needle_text_delta_nll_context1" not in all_cells[i]
 assert b"window=16 sinks=2" in cells[i]["parameters"] and cells[i]["label"] == b"p"
 PY
 fi

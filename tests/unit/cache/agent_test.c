@@ -135,6 +135,7 @@ struct watched {
     float before[TINY_HEADS * N * 256];
     double worst;
     size_t pairs, skipped;
+    size_t prompt; /* tokens of the window that a full prefill answers */
 };
 
 static int tensors(void *arg, enum fq_hook_tensor which, size_t layer, size_t first, size_t n, size_t heads, size_t dim,
@@ -170,7 +171,7 @@ static void make_versions(struct watched *w, enum fq_tensor tensor, size_t layer
 }
 
 static enum fq_version version_of(const struct watched *w, enum fq_tensor tensor, size_t layer, size_t i, size_t j) {
-    if (w->policy->prefill_full && i < N / 2)
+    if (w->policy->prefill_full && i < w->prompt)
         return FQ_VERSION_FULL;
     return fq_policy_version(fq_agent_plan(w->agent), tensor, layer, i + 1, j);
 }
@@ -223,7 +224,7 @@ static void check_weights(struct watched *w, const struct fq_attention_view *v, 
     for (size_t i = 0; i < v->n_queries; i++) {
         const size_t position = v->first_position + i, at = head * v->head_stride + i * v->query_stride;
         for (size_t j = 0; j < v->n_keys; j++) {
-            const bool hidden = j > position, spared = w->policy->prefill_full && position < N / 2;
+            const bool hidden = j > position, spared = w->policy->prefill_full && position < w->prompt;
             const bool drop =
                 w->policy->sparse && !hidden && !spared && (double)w->before[at + j] < w->policy->sparse_v;
             assert_int_equal(hidden, isinf(v->mask[i * v->mask_stride + j]) != 0);
@@ -289,13 +290,36 @@ static struct fq_agent *open_agent(const struct fq_policy *policy, struct fq_cen
     return agent;
 }
 
-/* Two windows, so that what one leaves behind would be seen in the next. */
+/* A window with a longer prompt than half of it, which leaves no count behind. */
+static void forgotten_window(struct watched *w, struct fq_model *model) {
+    const struct fq_policy_plan *plan = fq_agent_plan(w->agent);
+    const size_t skipped = w->skipped;
+    struct fq_bytes before[FQ_POLICY_CODES], after;
+    struct fq_error err = {0};
+    for (size_t i = 0; i < plan->n_codes; i++)
+        fq_codec_bytes(fq_agent_codec(w->agent, i), &before[i]);
+    assert_int_equal(fq_agent_window(w->agent, 1, &err), 0);
+    w->prompt = N - 5;
+    fq_agent_prompt(w->agent, w->prompt);
+    if (fq_model_eval_attention(model, tokens, N, tensors, attention, w, 0, NULL, &err) != 0)
+        fail_msg("%s", err.text);
+    fq_agent_forget(w->agent);
+    w->prompt = N / 2;
+    w->skipped = skipped;
+    for (size_t i = 0; i < plan->n_codes; i++) {
+        fq_codec_bytes(fq_agent_codec(w->agent, i), &after);
+        assert_memory_equal(&after, &before[i], sizeof after);
+    }
+}
+
+/* Two windows that count, so that what one leaves behind would be seen in the next, around one that does not. */
 static void watch(const struct fq_policy *policy, size_t batch, struct fq_agent_reads *reads, float *logits) {
     struct watched *w = calloc(1, sizeof *w);
     struct fq_model *model = open_model(batch);
     struct fq_error err = {0};
     assert_non_null(w);
     w->policy = policy;
+    w->prompt = N / 2;
     w->agent = open_agent(policy, NULL);
     const struct fq_policy_plan *plan = fq_agent_plan(w->agent);
     for (size_t i = 0; i < plan->n_codes; i++) {
@@ -307,6 +331,8 @@ static void watch(const struct fq_policy *policy, size_t batch, struct fq_agent_
         assert_int_equal(fq_codec_open(&config, &w->codec[i], &err), 0);
     }
     for (int window = 0; window < 2; window++) {
+        if (window == 1)
+            forgotten_window(w, model);
         assert_int_equal(fq_agent_window(w->agent, (size_t)window, &err), 0);
         if (fq_model_eval_attention(model, tokens, N, tensors, attention, w, 0, logits, &err) != 0)
             fail_msg("%s", err.text);

@@ -74,6 +74,40 @@ static void models_have_a_noise_floor(void **state) {
     fq_sweep_free(&s);
 }
 
+/* An entry's own metrics hold for its model cells, too; the noise floor and policies are asked what the sweep asks. */
+static void entries_narrow_what_a_model_is_asked(void **state) {
+    struct fq_model_info info;
+    struct fq_sweep s = {.n_models = 0};
+    struct fq_plan plan = {.n_cells = 0};
+    struct fq_error err = {0};
+    (void)state;
+    if (!fq_model_available() || fq_model_peek("smollm2-135m", &info, &err) != 0)
+        skip();
+    char text[1024];
+    const char *path = fixture_path("m.yaml");
+    const int n = snprintf(text, sizeof text,
+                           "name: narrow\ncontract: matched-cpu\nseeds: [1]\n"
+                           "metrics: [perplexity, generation, needle_text]\nmodels:\n"
+                           "  - {model: smollm2-135m, corpus: jargon, context: 64, chunks: 2, tensors: [key]}\n"
+                           "methods:\n  - {name: fp16}\n  - {name: q8_0, metrics: [perplexity]}\n"
+                           "policies:\n  - {name: p, key: {name: q8_0}, value: full}\n");
+    fixture_write(path, text, (size_t)n);
+    if (fq_sweep_load(path, NULL, &s, &err) != 0 || fq_plan_make(&s, false, &plan, &err) != 0)
+        fail_msg("%s", err.text);
+    size_t asked = 0;
+    for (size_t i = 0; i < plan.n_cells; i++) {
+        const struct fq_planned *p = &plan.cells[i];
+        const bool narrow = strcmp(p->cell.method, "q8_0") == 0;
+        const unsigned expected = FQ_METRIC_PERPLEXITY | (narrow ? 0U : FQ_METRIC_NEEDLE_TEXT) |
+                                  (narrow || p->policy ? 0U : FQ_METRIC_GENERATION);
+        assert_int_equal(fq_plan_metrics(&plan, p), expected);
+        asked += expected & FQ_METRIC_NEEDLE_TEXT ? 1 : 0;
+    }
+    assert_int_equal(asked, 5); /* fp16 and its twin, the policy, two noise floors */
+    fq_plan_free(&plan);
+    fq_sweep_free(&s);
+}
+
 /* Results are pooled by name: two contexts of one model must not share it. */
 static void contexts_have_names(void **state) {
     struct fq_sweep s;
@@ -466,6 +500,7 @@ int main(void) {
         cmocka_unit_test(contexts_have_names),
         cmocka_unit_test(a_policy_runs_on_its_own_models_only),
         cmocka_unit_test(models_have_a_noise_floor),
+        cmocka_unit_test(entries_narrow_what_a_model_is_asked),
         cmocka_unit_test(an_instance_listed_twice_is_its_own_twin),
         cmocka_unit_test(overrides_make_another_sweep),
         cmocka_unit_test(refusals_name_the_line),
