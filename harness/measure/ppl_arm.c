@@ -222,34 +222,6 @@ static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *co
     return 0;
 }
 
-<<<<<<< HEAD
-/* Bytes and errors are those of the measured windows. */
-static int generate_uncounted(struct fq_ppl_reference *ref, struct arm *a, const struct fq_ppl_agent *agent,
-                              struct fq_series_list *out, struct fq_error *err) {
-    struct fq_ppl_agent plain = *agent;
-    plain.attention = NULL;
-    fq_ppl_attention_close(a->attention);
-    a->attention = NULL;
-    struct fq_bytes before[2] = {{0}, {0}}, back;
-    for (int t = 0; t < 2; t++)
-        if (a->codec[t])
-            fq_codec_bytes(a->codec[t], &before[t]);
-    const int code = fq_ppl_generate(ref, &plain, out, err);
-    for (int t = 0; t < 2; t++) {
-        if (!a->codec[t])
-            continue;
-        struct fq_bytes now;
-        fq_codec_bytes(a->codec[t], &now);
-        back = (struct fq_bytes){.vectors = before[t].vectors - now.vectors, /* counts are modular: this takes away */
-                                 .record_bytes = before[t].record_bytes - now.record_bytes,
-                                 .tail_bytes = before[t].tail_bytes - now.tail_bytes,
-                                 .side_bytes = before[t].side_bytes - now.side_bytes,
-                                 .promised_bytes = before[t].promised_bytes - now.promised_bytes};
-        fq_codec_count_more(a->codec[t], &back);
-    }
-    return code;
-}
-
 /* Not where the graph hides what the attention is made of (fq_ppl_attention_source says why). */
 static int open_attention(const struct fq_ppl_reference *ref, struct arm *a, struct fq_error *err) {
     const struct fq_model_info *m = ref->info.model;
@@ -274,8 +246,6 @@ void fq_ppl_attention_source(const struct fq_ppl_reference *ref, char *out, size
         (void)snprintf(out, size, "%zu query positions of each window", fq_ppl_queries(ref->info.context, positions));
 }
 
-=======
->>>>>>> 443422ed9aa75e3112e17a6c72d129ce8abbec35
 int fq_ppl_arm(struct fq_ppl_reference *ref, struct fq_codec *key, struct fq_codec *value, fq_ppl_progress *progress,
                void *progress_arg, struct fq_series_list *out, struct fq_ppl_arm_result *result, struct fq_error *err) {
     return fq_ppl_arm_centred(ref, FQ_CENTRE_NONE, key, value, progress, progress_arg, out, result, err);
@@ -331,15 +301,16 @@ int fq_ppl_arm_centred(struct fq_ppl_reference *ref, enum fq_centre_kind centre,
             code = fq_ppl_loop_series(a.loop, t == FQ_KEY ? FQ_PPL_KEY : FQ_PPL_VALUE, agent.tensor, out, err);
     if (code == 0 && a.attention)
         code = fq_ppl_loop_series(a.loop, FQ_PPL_ATTENTION, agent.tensor, out, err);
-    if (code == 0 && ref->wants_generation)
-<<<<<<< HEAD
-        code = generate_uncounted(ref, &a, &agent, out, err);
+    /* What follows is no measured window: it has no errors of attention, and its bytes are forgotten (forget_window).
+     */
+    struct fq_ppl_agent plain = agent;
+    plain.attention = NULL;
     fq_ppl_attention_close(a.attention);
-=======
-        code = fq_ppl_generate(ref, &agent, out, err);
+    a.attention = NULL;
+    if (code == 0 && ref->wants_generation)
+        code = fq_ppl_generate(ref, &plain, out, err);
     if (code == 0 && ref->wants_needle_text)
-        code = fq_ppl_needle_text(ref, &agent, out, err);
->>>>>>> 443422ed9aa75e3112e17a6c72d129ce8abbec35
+        code = fq_ppl_needle_text(ref, &plain, out, err);
     fq_ppl_loop_close(a.loop);
     fq_ppl_training_close(a.training);
     free(a.x);

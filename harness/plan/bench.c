@@ -249,12 +249,12 @@ int fq_bench_model_facts(const struct fq_bench *bench, const struct fq_sweep_mod
     return fq_cell_fact(cell, "timed_region", err, "none");
 }
 
-<<<<<<< HEAD
 int fq_bench_attention_fact(const struct fq_bench *bench, struct fq_cell *cell, struct fq_error *err) {
     char source[256];
     fq_ppl_attention_source(bench->reference, source, sizeof source);
     return fq_cell_fact(cell, "loop_attention", err, "%s", source);
-=======
+}
+
 int fq_bench_needle_facts(const struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell,
                           struct fq_error *err) {
     char prompts[128];
@@ -262,7 +262,6 @@ int fq_bench_needle_facts(const struct fq_bench *bench, const struct fq_planned 
         return 0;
     fq_ppl_needle_text_prompts(bench->reference, prompts, sizeof prompts);
     return fq_cell_fact(cell, "needle_text_prompts", err, "%s", prompts);
->>>>>>> 443422ed9aa75e3112e17a6c72d129ce8abbec35
 }
 
 static int watched_arm(struct fq_bench *bench, enum fq_centre_kind centre, struct fq_codec *key, struct fq_codec *value,

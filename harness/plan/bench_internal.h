@@ -63,13 +63,10 @@ int fq_bench_floor(struct fq_bench *bench, const struct fq_planned *p, struct fq
 int fq_bench_reference(struct fq_bench *bench, const struct fq_planned *p, struct fq_error *err);
 int fq_bench_model_facts(const struct fq_bench *bench, const struct fq_sweep_model *m, struct fq_cell *cell,
                          struct fq_error *err);
-<<<<<<< HEAD
 /* Where attention errors were measured, or why not. */
 int fq_bench_attention_fact(const struct fq_bench *bench, struct fq_cell *cell, struct fq_error *err);
-=======
 int fq_bench_needle_facts(const struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell,
                           struct fq_error *err);
->>>>>>> 443422ed9aa75e3112e17a6c72d129ce8abbec35
 int fq_bench_policy(struct fq_bench *bench, const struct fq_planned *p, struct fq_cell *cell,
                     struct fq_error *err); /* bench_policy.c */
 

@@ -130,12 +130,13 @@ static int watched_run(struct fq_bench *bench, const struct fq_planned *p, struc
     if (!watch)
         return fq_fail(err, FQ_FAILED, "the watcher of live threads cannot start; raise the limit on processes");
     int code = fq_ppl_run(bench->reference, &hooks, fq_bench_arm_progress, bench, &cell->series, &perplexity, err);
+    fq_ppl_times(bench->reference, &hook_ns, &eval_ns);
+    if (code == 0) /* before prompts that are no windows add to the sums */
+        code = fq_agent_series(agent, &cell->series, err);
     if (code == 0 && (fq_plan_metrics(bench->plan, p) & FQ_METRIC_NEEDLE_TEXT))
         code = fq_ppl_needle_text(bench->reference, &hooks, &cell->series, err);
     fq_watch_end(watch, &seen);
     FQ_TRY(code);
-    FQ_TRY(fq_agent_series(agent, &cell->series, err));
-    fq_ppl_times(bench->reference, &hook_ns, &eval_ns);
     FQ_TRY(fq_cell_fact(cell, "perplexity", err, "%.17g", perplexity));
     FQ_TRY(fq_cell_fact(cell, "hook_ns", err, "%" PRIu64, hook_ns));
     FQ_TRY(fq_cell_fact(cell, "eval_ns", err, "%" PRIu64, eval_ns));
