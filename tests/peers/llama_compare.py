@@ -8,7 +8,7 @@ activations to 8 bits and a tiny change flips such roundings. How far is the noi
 against itself without, as the mean difference in log perplexity over the windows and half its 95 % interval, added.
 
 Environment: FQ_LLAMA_PERPLEXITY the tool, FQ_PERPLEXITY_DRIVER ours, FQ_PEER_MODELS which models (default: all of the manifest that are
-here), FQ_PEER_FORMATS (default: q8_0 q4_0; empty: full precision alone), FQ_PEER_LINES the table.
+here), FQ_PEER_FORMATS (default: q8_0 q4_0; empty: full precision alone), FQ_PEER_CONTEXT (512), FQ_PEER_THREADS (2), FQ_PEER_LINES the table.
 """
 import json
 import math
@@ -21,7 +21,7 @@ TOOL = os.environ["FQ_LLAMA_PERPLEXITY"]
 DRIVER = os.environ["FQ_PERPLEXITY_DRIVER"]
 LINES = os.environ.get("FQ_PEER_LINES", os.devnull)
 FORMATS = os.environ.get("FQ_PEER_FORMATS", "q8_0 q4_0").split()
-CONTEXT, CHUNKS, THREADS = 512, 8, 2
+CONTEXT, CHUNKS, THREADS = int(os.environ.get("FQ_PEER_CONTEXT", "512")), 8, int(os.environ.get("FQ_PEER_THREADS", "2"))
 PEER = "llama-perplexity of " + " ".join(open(".deps/llama/VERSION", encoding="utf-8").read().split()[:2])
 failed = False
 
