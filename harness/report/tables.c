@@ -40,7 +40,7 @@ static const struct fq_metric_head model_heads[] = {
     {"kl.q999", "KL p99.9", "nats"},
     {"top1_agreement", "top-1 agreement", ""},
     {"generation_agreement", "generation agrees for", "tokens"},
-    {"needle_text_recall", "planted sentences recalled", "of those that full precision recalls"},
+    {"needle_text_recall", "planted sentences recalled", "of full precision's"},
     {"needle_text_delta_nll", "\u0394 NLL of planted answers", "nats/token"},
     {NULL, NULL, NULL},
 };
