@@ -60,8 +60,7 @@ def locate(entry):
 def theirs(model, corpus, cache, rotation, flash):
     """Cumulative perplexities as printed, one for each window. Quantized values need flash attention there."""
     command = [TOOL, "-m", model, "-f", corpus, "-c", str(CONTEXT), "-b", str(CONTEXT), "-ub", str(CONTEXT), "--chunks", str(CHUNKS), "-t",
-               str(THREADS), "-tb", str(THREADS), "-ctk", cache, "-ctv", cache, "-fa", "on" if flash else "off", "-ngl", "0",
-               "--no-repack"]
+               str(THREADS), "-tb", str(THREADS), "-ctk", cache, "-ctv", cache, "-fa", "on" if flash else "off", "-ngl", "0"]
     environment = dict(os.environ, LLAMA_ATTN_ROT_DISABLE="0" if rotation else "1")
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     values = re.findall(r"\[\d+\](\d+\.\d+)", done.stdout + done.stderr)
