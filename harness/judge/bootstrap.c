@@ -309,7 +309,7 @@ static int resample(struct fq_bootstrap *boot, struct problem *p, double level, 
     *out = (struct fq_boot_result){.value = theta, .low = NAN, .high = NAN, .se = NAN, .df = NAN};
     out->seeds = p->d->n_outer;
     out->by_label_a = p->d->by_label_a;
-    out->tops = p->d->n_clusters > 1 ? p->d->n_clusters : p->d->n_units;
+    out->tops = fq_design_tops(p->d);
     if (!can)
         return 0;
     size_t n = fq_draws_resamples(boot->draws);

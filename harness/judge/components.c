@@ -13,6 +13,7 @@ static const double POOL = 0.5; /* pooled only if the F test sees nothing at all
 struct grid {
     size_t outer, units, clusters;
     const uint32_t *first;
+    bool independent; /* units of a cluster may stand for clusters */
     double *cell;
 };
 
@@ -46,7 +47,7 @@ static void unit_variance(const struct grid *g, const double *all, double *varia
     }
     *df = a - 1.0;
     *variance = between * a / (a - 1.0);
-    if (g->clusters >= FEW)
+    if (g->clusters >= FEW || !g->independent)
         return;
     double inside = 0.0;
     for (size_t c = 0; c < g->clusters; c++) {
@@ -107,10 +108,14 @@ static void combine(const struct grid *g, const double *row_sum, const double *t
 }
 
 bool fq_components_of(const struct fq_design *d, const double *psi, struct fq_components *out) {
-    *out = (struct fq_components){.seeds = d->n_outer, .tops = d->n_clusters > 1 ? d->n_clusters : d->n_units};
+    *out = (struct fq_components){.seeds = d->n_outer, .tops = fq_design_tops(d)};
     if (out->seeds < 2 && out->tops < 2)
         return false;
-    struct grid g = {.outer = d->n_outer, .units = d->n_units, .clusters = d->n_clusters, .first = d->cluster_first};
+    struct grid g = {.outer = d->n_outer,
+                     .units = d->n_units,
+                     .clusters = d->n_clusters,
+                     .first = d->cluster_first,
+                     .independent = d->independent};
     g.cell = calloc(g.outer * g.units + g.outer + 2 * g.units, sizeof *g.cell);
     if (g.cell == NULL)
         return false;

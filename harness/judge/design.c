@@ -98,6 +98,7 @@ static int number_units(struct fq_design *d, const struct tagged *t, struct fq_e
 int fq_design_build(const struct fq_sample *samples, size_t n, bool paired, struct fq_design *out,
                     struct fq_error *err) {
     memset(out, 0, sizeof *out);
+    out->independent = true;
     if (n == 0)
         return fq_fail(err, FQ_FAILED, "there are no samples to summarise");
     for (size_t i = 0; i < n; i++)
@@ -132,6 +133,12 @@ int fq_design_build(const struct fq_sample *samples, size_t n, bool paired, stru
     if (code != 0)
         fq_design_free(out);
     return code;
+}
+
+size_t fq_design_tops(const struct fq_design *d) {
+    if (d->n_clusters > 1)
+        return d->n_clusters;
+    return d->independent || d->by_label_a ? d->n_units : 1; /* by label_a: the units are the clusters */
 }
 
 void fq_design_free(struct fq_design *d) {

@@ -28,6 +28,10 @@ struct fq_sample {
 struct fq_design {
     size_t n, n_outer, n_clusters, n_units;
     bool paired;
+    /* Units of a cluster are draws of their own (blocks of a process). False: they hang together (tokens of a chunk of
+     * text), so they never stand for clusters, and a single cluster is a single unit. Set by the caller; true at first.
+     */
+    bool independent;
     bool by_label_a;         /* the units (or clusters) that are drawn are those of label_a; false: of label_b alone */
     double *x, *y, *weight;  /* [n]; y is NULL unless paired */
     uint32_t *outer, *unit;  /* [n], dense */
@@ -44,14 +48,17 @@ void fq_design_free(struct fq_design *design);
  *     V = V_outer + V_units - V_interaction.
  * Few seeds or processes make V_outer a poor estimate, so Student's quantile at Satterthwaite's degrees of freedom goes
  * with it; a factor with fewer than 6 levels whose F test against the level below it has p > 0.5 is pooled into that
- * level (Bancroft's rule: no evidence of an effect of its own). */
+ * level (Bancroft's rule: no evidence of an effect of its own), if the units of that level are independent. */
 struct fq_components {
     double variance, df;
     double boot_variance; /* the variance that the hierarchical bootstrap of bootstrap.h has for the same psi */
     size_t seeds, tops;   /* levels resampled: seeds, and clusters (or units, if there is one cluster) */
 };
 
-/* false when nothing can be resampled: one seed and one unit. */
+/* Levels of the data that are resampled: clusters; the units, if there is one cluster of independent ones. */
+size_t fq_design_tops(const struct fq_design *design);
+
+/* false when nothing can be resampled: one seed and one such level. */
 bool fq_components_of(const struct fq_design *design, const double *psi, struct fq_components *out);
 
 #endif

@@ -153,6 +153,7 @@ static int estimate_group(struct builder *b, const struct fq_group *g, struct fq
     struct fq_error reason;
     bool built = fq_design_build(samples, g->samples, false, &design, &reason) == 0;
     free(samples);
+    design.independent = fq_group_independent(g);
 
     char list[sizeof series->statistics], *rest = NULL;
     copy(list, sizeof list, series->statistics[0] ? series->statistics : "mean");

@@ -147,6 +147,10 @@ struct fq_sample *fq_group_samples(const struct fq_group *g) {
     return sample;
 }
 
+bool fq_group_independent(const struct fq_group *g) {
+    return g->timed || strcmp(fq_group_series(g)->resample, "chunk") != 0;
+}
+
 void fq_group_resampled(const struct fq_group *g, bool by_label_a, size_t seeds, size_t tops, char *out, size_t size) {
     const char *unit = fq_group_series(g)->resample;
     if (g->timed)

@@ -45,6 +45,9 @@ bool fq_groups_comparable(const struct fq_group *a, const struct fq_group *b);
  * a = process, b = block. NULL: no memory. */
 struct fq_sample *fq_group_samples(const struct fq_group *group);
 
+/* Whether the units inside what is resampled are draws of their own (fq_design): tokens of a chunk of text are not. */
+bool fq_group_independent(const struct fq_group *group);
+
 /* "seed, layer and head": what resampling this group draws. */
 void fq_group_resampled(const struct fq_group *group, bool by_label_a, size_t seeds, size_t tops, char *out,
                         size_t size);

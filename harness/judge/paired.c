@@ -107,6 +107,7 @@ int fq_compare(struct fq_bootstrap *boot, const struct fq_group *x, const struct
     free(s);
     if (code != 0)
         return code;
+    design.independent = fq_group_independent(x);
     struct fq_boot_result r;
     code = fq_bootstrap_run(boot, &design, blockwise ? FQ_MEDIAN : statistic, blockwise ? FQ_EFFECT_VALUE : effect,
                             level, &r, err);

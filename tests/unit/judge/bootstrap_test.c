@@ -18,15 +18,21 @@ static void near(double measured, double expected, double tolerance) {
         fail_msg("measured %.12g, expected %.12g +- %g", measured, expected, tolerance);
 }
 
-static struct fq_boot_result run(struct fq_bootstrap *boot, const struct fq_sample *s, size_t n,
-                                 enum fq_statistic statistic, enum fq_effect effect) {
+static struct fq_boot_result run_units(struct fq_bootstrap *boot, const struct fq_sample *s, size_t n,
+                                       enum fq_statistic statistic, enum fq_effect effect, bool independent) {
     struct fq_design d;
     struct fq_error err;
     struct fq_boot_result out;
     assert_int_equal(fq_design_build(s, n, effect != FQ_EFFECT_VALUE, &d, &err), 0);
+    d.independent = independent;
     assert_int_equal(fq_bootstrap_run(boot, &d, statistic, effect, 0.95, &out, &err), 0);
     fq_design_free(&d);
     return out;
+}
+
+static struct fq_boot_result run(struct fq_bootstrap *boot, const struct fq_sample *s, size_t n,
+                                 enum fq_statistic statistic, enum fq_effect effect) {
+    return run_units(boot, s, n, statistic, effect, true);
 }
 
 static void values(void **state) {
@@ -125,6 +131,41 @@ static void no_interval_from_one_unit(void **state) {
     fq_bootstrap_free(boot);
 }
 
+/* The tokens of one chunk of text are no sample of texts; three seeds on it are a sample of seeds. */
+static void no_interval_from_one_text(void **state) {
+    (void)state;
+    struct fq_bootstrap *boot = fq_bootstrap_new(1, FQ_RESAMPLES);
+    struct fq_sample s[30];
+    for (int i = 0; i < 30; i++)
+        s[i] = (struct fq_sample){.x = i % 7 + i / 10, .weight = 1, .outer = i / 10, .b = i % 10};
+    assert_false(run_units(boot, s, 10, FQ_MEAN, FQ_EFFECT_VALUE, false).has_interval);
+    assert_true(run_units(boot, s, 10, FQ_MEAN, FQ_EFFECT_VALUE, true).has_interval);
+    struct fq_boot_result out = run_units(boot, s, 30, FQ_MEAN, FQ_EFFECT_VALUE, false);
+    assert_true(out.has_interval);
+    near(out.df, 2.0, 1e-12);
+    fq_bootstrap_free(boot);
+}
+
+/* Few chunks that look alike are still few: Student's interval on their means, not on their tokens. */
+static void chunks_are_not_tokens(void **state) {
+    (void)state;
+    enum { CHUNKS = 4, TOKENS = 50, N = CHUNKS * TOKENS };
+    struct fq_bootstrap *boot = fq_bootstrap_new(5, 20000);
+    struct fq_sample s[N];
+    double noise[N], mean[CHUNKS] = {0};
+    fq_random_gaussian(fq_stream_key("test chunks", 3), 0, N, noise);
+    for (int i = 0; i < N; i++) {
+        s[i] = (struct fq_sample){.x = noise[i], .weight = 1, .a = i / TOKENS, .b = i % TOKENS};
+        mean[i / TOKENS] += noise[i] / TOKENS;
+    }
+    struct fq_boot_result out = run_units(boot, s, N, FQ_MEAN, FQ_EFFECT_VALUE, false);
+    struct fq_interval t = fq_student_interval(mean, CHUNKS, 0.95);
+    near(out.df, 3.0, 1e-12);
+    near((out.high - out.low) / (t.high - t.low), 1.0, 1e-9);
+    near(run(boot, s, N, FQ_MEAN, FQ_EFFECT_VALUE).df, N - 1.0, 1e-9); /* these do look alike: blocks would be pooled */
+    fq_bootstrap_free(boot);
+}
+
 /* Layout: unsorted labels, folding of many units into blocks, crossed seeds. */
 static void layout(void **state) {
     (void)state;
@@ -166,6 +207,7 @@ struct scenario {
     double seed_sd, cluster_sd, noise_sd;
     enum fq_statistic statistic;
     bool magnitude; /* the samples are exponentials, which a disturbed clock gives */
+    double lag;     /* correlation of neighbouring units of a cluster, which then are no draws of their own */
 };
 
 /* What the statistic estimates. */
@@ -182,14 +224,16 @@ static int hits_of(struct fq_bootstrap *boot, const struct scenario *c, int runs
     for (int r = 0; r < runs; r++) {
         fq_random_gaussian(key, (uint64_t)r * 100000, (size_t)(n + c->seeds + c->clusters), noise);
         const double *seed = noise + n, *cluster = seed + c->seeds;
+        double along = 0.0;
         for (int i = 0; i < n; i++) {
             int k = i / (c->clusters * c->units), a = i / c->units % c->clusters;
-            double x = c->seed_sd * seed[k] + c->cluster_sd * cluster[a] + c->noise_sd * noise[i];
+            along = i % c->units && c->lag > 0.0 ? c->lag * along + sqrt(1.0 - c->lag * c->lag) * noise[i] : noise[i];
+            double x = c->seed_sd * seed[k] + c->cluster_sd * cluster[a] + c->noise_sd * along;
             s[i] =
                 (struct fq_sample){.x = c->magnitude ? exp(x) : x, .weight = 1, .outer = k, .a = a, .b = i % c->units};
         }
-        struct fq_boot_result out =
-            run(boot, s, (size_t)n, c->statistic, c->magnitude ? FQ_EFFECT_MAGNITUDE : FQ_EFFECT_VALUE);
+        struct fq_boot_result out = run_units(boot, s, (size_t)n, c->statistic,
+                                              c->magnitude ? FQ_EFFECT_MAGNITUDE : FQ_EFFECT_VALUE, !(c->lag > 0.0));
         assert_true(!c->magnitude || out.low > 0.0);
         hits += out.low <= truth(c) && truth(c) <= out.high;
     }
@@ -202,21 +246,22 @@ static void coverage(void **state) {
     (void)state;
     /* clusters = layers and heads, chunks or processes; units = tokens or blocks */
     static const struct scenario list[] = {
-        {"30 normal values, one seed", 1, 1, 30, 0, 0, 1, FQ_MEAN, false},
-        {"median of 30 values", 1, 1, 30, 0, 0, 1, FQ_MEDIAN, false},
-        {"8 chunks of 16 tokens", 1, 8, 16, 0, 0.5, 1, FQ_MEAN, false},
-        {"3 seeds, noise only", 3, 1, 40, 0, 0, 1, FQ_MEAN, false},
-        {"3 seeds that differ, 20 units", 3, 1, 20, 0.5, 0, 1, FQ_MEAN, false},
-        {"3 seeds crossed with 20 layers", 3, 20, 2, 0.3, 0.5, 0.5, FQ_MEAN, false},
-        {"5 seeds crossed with 20 layers", 5, 20, 2, 0.2, 0.2, 1, FQ_MEAN, false},
-        {"20 seeds crossed with 40 units", 20, 1, 40, 0.2, 0, 1, FQ_MEAN, false},
-        {"3 processes of 10 blocks", 1, 3, 10, 0, 0, 1, FQ_MEDIAN, false},
-        {"3 processes that differ", 1, 3, 10, 0, 1, 1, FQ_MEDIAN, false},
-        {"times of 2 processes", 1, 2, 5, 0, 0, 0.1, FQ_MEDIAN, true},
-        {"times of 2 that differ", 1, 2, 5, 0, 0.5, 0.1, FQ_MEDIAN, true},
-        {"times of 3 that differ", 1, 3, 10, 0, 0.5, 0.2, FQ_MEDIAN, true},
-        {"mean of 40 errors", 1, 1, 40, 0, 0, 0.4, FQ_MEAN, true},
-        {"3 seeds that differ, errors", 3, 1, 20, 0.2, 0, 0.4, FQ_MEAN, true},
+        {"30 normal values, one seed", 1, 1, 30, 0, 0, 1, FQ_MEAN, false, 0},
+        {"median of 30 values", 1, 1, 30, 0, 0, 1, FQ_MEDIAN, false, 0},
+        {"8 chunks of 16 tokens", 1, 8, 16, 0, 0.5, 1, FQ_MEAN, false, 0},
+        {"3 seeds, noise only", 3, 1, 40, 0, 0, 1, FQ_MEAN, false, 0},
+        {"3 seeds that differ, 20 units", 3, 1, 20, 0.5, 0, 1, FQ_MEAN, false, 0},
+        {"3 seeds crossed with 20 layers", 3, 20, 2, 0.3, 0.5, 0.5, FQ_MEAN, false, 0},
+        {"5 seeds crossed with 20 layers", 5, 20, 2, 0.2, 0.2, 1, FQ_MEAN, false, 0},
+        {"20 seeds crossed with 40 units", 20, 1, 40, 0.2, 0, 1, FQ_MEAN, false, 0},
+        {"3 processes of 10 blocks", 1, 3, 10, 0, 0, 1, FQ_MEDIAN, false, 0},
+        {"3 processes that differ", 1, 3, 10, 0, 1, 1, FQ_MEDIAN, false, 0},
+        {"times of 2 processes", 1, 2, 5, 0, 0, 0.1, FQ_MEDIAN, true, 0},
+        {"times of 2 that differ", 1, 2, 5, 0, 0.5, 0.1, FQ_MEDIAN, true, 0},
+        {"times of 3 that differ", 1, 3, 10, 0, 0.5, 0.2, FQ_MEDIAN, true, 0},
+        {"mean of 40 errors", 1, 1, 40, 0, 0, 0.4, FQ_MEAN, true, 0},
+        {"3 seeds that differ, errors", 3, 1, 20, 0.2, 0, 0.4, FQ_MEAN, true, 0},
+        {"4 chunks of 255 tokens, lag .3", 1, 4, 255, 0, 0, 1, FQ_MEAN, false, 0.3},
     };
     enum { RUNS = 1000 };
     struct fq_bootstrap *boot = fq_bootstrap_new(7, FQ_RESAMPLES);
@@ -256,6 +301,8 @@ int main(void) {
         cmocka_unit_test(values),
         cmocka_unit_test(magnitudes),
         cmocka_unit_test(no_interval_from_one_unit),
+        cmocka_unit_test(no_interval_from_one_text),
+        cmocka_unit_test(chunks_are_not_tokens),
         cmocka_unit_test(layout),
         cmocka_unit_test(seeds_alone),
         cmocka_unit_test(coverage),
