@@ -21,15 +21,28 @@ readonly fairquant=${FAIRQUANT:-$(dirname "$0")/../build/fairquant}
 [ -f "$sweep" ] || die "no sweep file '$sweep'"
 [[ $out == *.h5 ]] || die "the results file '$out' should end in .h5"
 command -v taskset >/dev/null || die "taskset is missing: apt-get install util-linux"
-if grep -qE '^metrics:.*speed' "$sweep"; then
+
+# The plan knows; it needs the plug-ins of the run, whose other options it does not have.
+plugins=()
+for ((i = 1; i <= $#; i++)); do
+    case ${!i} in
+    --plugin=* | -p?*) plugins+=("${!i}") ;;
+    --plugin | -p) next=$((i + 1)) && plugins+=("${!i}" "${!next:-}") ;;
+    esac
+done
+planned=$("$fairquant" plan "$sweep" "${plugins[@]}")
+if grep -q '^speed ' <<<"$planned"; then
     die "$sweep has speed cells, which nothing may run beside: fairquant run $sweep --out $out"
 fi
 
-# The processors that this process may use: taskset prints 0-3,8.
+# The processors that this process may use: taskset prints 0-3,8 or 0-6:2.
 processors=()
 IFS=, read -ra ranges <<<"$(taskset -cp $$ | sed 's/.*: //')"
 for range in "${ranges[@]}"; do
-    mapfile -t more < <(seq "${range%-*}" "${range#*-}")
+    step=1
+    [[ $range != *:* ]] || step=${range#*:}
+    range=${range%:*}
+    mapfile -t more < <(seq "${range%-*}" "$step" "${range#*-}")
     processors+=("${more[@]}")
 done
 readonly n=${#processors[@]}

@@ -131,21 +131,11 @@ void fq_agent_prompt(void *agent, size_t tokens) {
     a->prompt = tokens;
 }
 
-/* Counts are modular: adding can take away. */
 void fq_agent_forget(void *agent) {
     struct fq_agent *a = agent;
     a->reads = a->reads_before;
-    for (size_t i = 0; i < a->plan.n_codes; i++) {
-        const struct fq_bytes *before = &a->bytes_before[i];
-        struct fq_bytes now;
-        fq_codec_bytes(a->codec[i], &now);
-        const struct fq_bytes back = {.vectors = before->vectors - now.vectors,
-                                      .record_bytes = before->record_bytes - now.record_bytes,
-                                      .tail_bytes = before->tail_bytes - now.tail_bytes,
-                                      .side_bytes = before->side_bytes - now.side_bytes,
-                                      .promised_bytes = before->promised_bytes - now.promised_bytes};
-        fq_codec_count_more(a->codec[i], &back);
-    }
+    for (size_t i = 0; i < a->plan.n_codes; i++)
+        fq_codec_count_back(a->codec[i], &a->bytes_before[i]);
 }
 
 /* ---- what is known about it --------------------------------------------------------------------------------------*/
@@ -217,15 +207,8 @@ void fq_agent_save(void *agent, void *state) {
             s.reads.pairs[t][v] = a->reads.pairs[t][v] - a->reads_before.pairs[t][v];
     s.reads.weights = a->reads.weights - a->reads_before.weights;
     s.reads.skipped = a->reads.skipped - a->reads_before.skipped;
-    for (size_t i = 0; i < a->plan.n_codes; i++) {
-        const struct fq_bytes *before = &a->bytes_before[i];
-        fq_codec_bytes(a->codec[i], &s.bytes[i]);
-        s.bytes[i].vectors -= before->vectors;
-        s.bytes[i].record_bytes -= before->record_bytes;
-        s.bytes[i].tail_bytes -= before->tail_bytes;
-        s.bytes[i].side_bytes -= before->side_bytes;
-        s.bytes[i].promised_bytes -= before->promised_bytes;
-    }
+    for (size_t i = 0; i < a->plan.n_codes; i++)
+        fq_codec_bytes_since(a->codec[i], &a->bytes_before[i], &s.bytes[i]);
     memcpy(state, &s, sizeof s);
     if (a->loop)
         fq_ppl_loop_save(a->loop, (char *)state + sizeof s);

@@ -304,6 +304,20 @@ void fq_codec_count_more(struct fq_codec *codec, const struct fq_bytes *more) {
     codec->bytes.promised_bytes += more->promised_bytes;
 }
 
+void fq_codec_bytes_since(const struct fq_codec *codec, const struct fq_bytes *before, struct fq_bytes *out) {
+    *out = (struct fq_bytes){.vectors = codec->bytes.vectors - before->vectors,
+                             .record_bytes = codec->bytes.record_bytes - before->record_bytes,
+                             .tail_bytes = codec->bytes.tail_bytes - before->tail_bytes,
+                             .side_bytes = codec->bytes.side_bytes - before->side_bytes,
+                             .promised_bytes = codec->bytes.promised_bytes - before->promised_bytes};
+}
+
+void fq_codec_count_back(struct fq_codec *codec, const struct fq_bytes *before) {
+    const uint64_t shared_bytes = codec->bytes.shared_bytes;
+    codec->bytes = *before;
+    codec->bytes.shared_bytes = shared_bytes;
+}
+
 double fq_codec_rate_bits(const struct fq_codec *codec) {
     if (codec->bytes.vectors == 0)
         return NAN; /* nothing was encoded: there is no rate, and 0 would read like one */

@@ -89,7 +89,10 @@ struct fq_bytes {
 };
 void fq_codec_bytes(const struct fq_codec *codec, struct fq_bytes *out); /* totals since open */
 void fq_codec_count_more(struct fq_codec *codec,
-                         const struct fq_bytes *more);   /* counted elsewhere; shared_bytes apart */
+                         const struct fq_bytes *more); /* counted elsewhere; shared_bytes apart */
+/* What was counted since `before`, and back to `before` as if it had not been encoded; shared_bytes apart (0, kept). */
+void fq_codec_bytes_since(const struct fq_codec *codec, const struct fq_bytes *before, struct fq_bytes *out);
+void fq_codec_count_back(struct fq_codec *codec, const struct fq_bytes *before);
 double fq_codec_rate_bits(const struct fq_codec *codec); /* 8 (record + tail) / (vectors dim) */
 
 /* Stage times accumulated since open or the last reset: wall time that the slowest worker spent inside kernels, so that

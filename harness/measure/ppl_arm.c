@@ -145,16 +145,11 @@ static int attention(void *arg, const struct fq_attention_view *view, struct fq_
     return 0;
 }
 
-static void bytes_since(struct fq_codec *codec, const struct fq_bytes *before, struct fq_bytes *out) {
+/* Zeros where there is no codec. */
+static void bytes_since(const struct fq_codec *codec, const struct fq_bytes *before, struct fq_bytes *out) {
     memset(out, 0, sizeof *out);
-    if (!codec)
-        return;
-    fq_codec_bytes(codec, out);
-    out->vectors -= before->vectors;
-    out->record_bytes -= before->record_bytes;
-    out->tail_bytes -= before->tail_bytes;
-    out->side_bytes -= before->side_bytes;
-    out->promised_bytes -= before->promised_bytes;
+    if (codec)
+        fq_codec_bytes_since(codec, before, out);
 }
 
 static int next_window(void *arg, size_t chunk, struct fq_error *err) {
@@ -188,21 +183,12 @@ static void restore_window(void *arg, size_t chunk, const void *state) {
     fq_ppl_loop_restore(a->loop, (const char *)state + sizeof more);
 }
 
-/* Bytes are those of the measured windows; counts are modular, so that adding can take away. */
+/* Bytes are those of the measured windows. */
 static void forget_window(void *arg) {
     const struct arm *a = arg;
-    for (int t = 0; t < 2; t++) {
-        if (!a->codec[t])
-            continue;
-        struct fq_bytes now;
-        fq_codec_bytes(a->codec[t], &now);
-        const struct fq_bytes back = {.vectors = a->before[t].vectors - now.vectors,
-                                      .record_bytes = a->before[t].record_bytes - now.record_bytes,
-                                      .tail_bytes = a->before[t].tail_bytes - now.tail_bytes,
-                                      .side_bytes = a->before[t].side_bytes - now.side_bytes,
-                                      .promised_bytes = a->before[t].promised_bytes - now.promised_bytes};
-        fq_codec_count_more(a->codec[t], &back);
-    }
+    for (int t = 0; t < 2; t++)
+        if (a->codec[t])
+            fq_codec_count_back(a->codec[t], &a->before[t]);
 }
 
 static int check_decodes(const struct fq_ppl_reference *ref, struct fq_codec *codec, enum fq_tensor tensor,

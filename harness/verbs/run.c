@@ -68,10 +68,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state) {
 
 static void report(const struct fq_plan *plan, const struct fq_run_options *o, const struct fq_run_summary *s) {
     printf("%s: %zu cells", o->out, s->planned);
+    if (o->data)
+        printf(" on %s", o->data);
     if (o->shards > 1)
         printf(" (shard %u of %u; the sweep has %zu)", o->shard, o->shards, plan->n_cells);
-    if (o->data)
-        printf(" on %s (the sweep has %zu)", o->data, plan->n_cells);
+    else if (o->data)
+        printf(" (the sweep has %zu)", plan->n_cells);
     printf(", %zu run now, %zu kept, %zu failed\n", s->finished, s->kept, s->failed);
 }
 
