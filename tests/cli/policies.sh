@@ -106,5 +106,17 @@ assert all((s["needle_text_full"] == all_cells[0]["needle_text_full"]).all() and
 assert abs(all_cells[i]["needle_text_delta_nll"]).max() > 0 and "needle_text_delta_nll_context1" not in all_cells[i]
 assert b"window=16 sinks=2" in cells[i]["parameters"] and cells[i]["label"] == b"p"
 PY
+    # Prompts that are no windows add nothing to the errors by layer.
+    sed 's/, needle_text//' "$dir/r.yaml" >"$dir/plain.yaml"
+    expect 0 '0 failed' -- "$fq" run "$dir/plain.yaml" --out "$dir/plain.h5" --quiet
+    python3 - "$dir/r.h5" "$dir/plain.h5" <<'PY' || fail "needles change the errors of a policy"
+import sys, h5py
+def errors(path):
+    with h5py.File(path) as f:
+        labels = [c["label"] for c in f["cells"][:]]
+        return {(labels[s["cell"]], s["metric"], s["tensor"]): list(f["samples/value"][s["first"]:s["first"] + s["n"]]) for s in f["series"][:] if s["metric"].startswith(b"loop_")}
+with_needles, without = errors(sys.argv[1]), errors(sys.argv[2])
+assert without and any(b"loop_attention_error" == k[1] for k in without) and with_needles == without
+PY
 fi
 exit "$bad"

@@ -132,6 +132,8 @@ expect 0 "$((2 * half)) of $((2 * half))" -- env FAIRQUANT="$fq" scripts/shards.
 expect 0 -- "$fq" run "$dir/parts.yaml" --out "$dir/one.h5" --quiet
 expect 0 "$((2 * half)) of $((2 * half))" -- "$fq" merge --out "$dir/both.h5" "$dir/shards.h5" "$dir/one.h5"
 expect 2 'speed cells' -- env FAIRQUANT="$fq" scripts/shards.sh configs/smoke.yaml "$dir/speed.h5"
+sed 's/^metrics:.*/metrics:\n  - bytes\n  - speed/' "$dir/parts.yaml" >"$dir/lines.yaml"
+expect 2 'speed cells' -- env FAIRQUANT="$fq" scripts/shards.sh "$dir/lines.yaml" "$dir/speed.h5"
 expect 2 'usage' -- env FAIRQUANT="$fq" scripts/shards.sh "$dir/parts.yaml"
 absent "$dir/speed.h5"
 

@@ -1,27 +1,17 @@
 /* The errors that an agent measures in a small model's graphs, against the same from the keys, values and queries as
  * the model had them, in double; both paths against each other; a window that is restored against one that ran. Float32
  * weights, so that nothing else rounds. */
-#include "harness/base/pool.h"
 #include "harness/cache/agent.h"
-#include "harness/measure/catalog.h"
 #include "harness/measure/ppl_attention.h"
-#include "methods/registry.h"
-#include "tests/unit/data/tiny_model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
-#include <unistd.h>
-
 #include <cmocka.h>
 
-#include "tests/unit/cache/code.h" /* behind cmocka.h, whose macros it uses */
-
-enum { N = 40, GROUP = TINY_HEADS / TINY_KV };
-
-static char path[] = "/tmp/fq-agent-error-XXXXXX";
-static int32_t tokens[N];
+#include "tests/unit/cache/code.h" /* behind cmocka.h, whose macros they use */
+#include "tests/unit/cache/tiny.h"
 
 struct seen {
     struct fq_agent *agent;
@@ -64,11 +54,9 @@ static struct fq_agent *open_agent(const struct fq_policy *policy, size_t chunks
 /* One window in graphs of `batch` tokens, as the last of two. */
 static struct seen *run(const struct fq_policy *policy, size_t batch, struct fq_series_list *out) {
     struct seen *w = calloc(1, sizeof *w);
-    struct fq_model *model = NULL;
+    struct fq_model *model = open_model(batch);
     struct fq_error err = {0};
     assert_non_null(w);
-    if (fq_model_open_batch(path, N, batch, 1, &model, &err) != 0)
-        fail_msg("%s", err.text);
     assert_null(fq_model_attention_obstacle(model));
     w->agent = open_agent(policy, 2, batch);
     assert_int_equal(fq_agent_window(w->agent, 1, &err), 0);
@@ -289,31 +277,6 @@ static void a_restored_window_has_its_errors(void **state) {
     fq_series_list_free(&again);
     free(bytes);
     done(w, &list);
-}
-
-static int group_setup(void **state) {
-    struct tiny_model tiny;
-    struct fq_error err = {0};
-    (void)state;
-    for (size_t i = 0; fq_methods[i]; i++)
-        if (fq_catalog_add(fq_methods[i], &err) != 0)
-            return -1;
-    if (fq_pool_start(1, &err) != 0)
-        return -1;
-    const int fd = mkstemp(path);
-    if (fd < 0 || close(fd) != 0)
-        return -1;
-    tiny_build(&tiny, TINY_QWEN2);
-    tiny_write(&tiny, path, 0);
-    tiny_free(&tiny);
-    for (int i = 0; i < N; i++)
-        tokens[i] = (i * 17 + i * i) % TINY_WORDS;
-    return 0;
-}
-
-static int group_teardown(void **state) {
-    (void)state;
-    return unlink(path);
 }
 
 int main(void) {

@@ -2,23 +2,16 @@
  * computed here from the keys, values and queries as the model had them, each version by a codec of its own. Then both
  * paths against each other, and windows in one graph against windows in many. Float32 weights, so that nothing else
  * rounds. */
-#include "harness/base/pool.h"
 #include "harness/cache/agent_internal.h"
-#include "harness/measure/catalog.h"
-#include "methods/registry.h"
-#include "tests/unit/data/tiny_model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
-#include <unistd.h>
-
 #include <cmocka.h>
 
-#include "tests/unit/cache/code.h" /* behind cmocka.h, whose macros it uses */
-
-enum { N = 40, GROUP = TINY_HEADS / TINY_KV };
+#include "tests/unit/cache/code.h" /* behind cmocka.h, whose macros they use */
+#include "tests/unit/cache/tiny.h"
 
 /* ---- a codec of this test: four tokens share a step per channel ---- */
 
@@ -83,44 +76,6 @@ static const struct fq_method four = {.abi = FQ_METHOD_ABI,
 
 static struct fq_policy_code fours(int steps) {
     return (struct fq_policy_code){.method = &four, .params = {{steps}}};
-}
-
-/* ---- the model ---- */
-
-static char path[] = "/tmp/fq-agent-XXXXXX";
-static int32_t tokens[N];
-
-static int group_setup(void **state) {
-    struct tiny_model tiny;
-    struct fq_error err = {0};
-    (void)state;
-    for (size_t i = 0; fq_methods[i]; i++)
-        if (fq_catalog_add(fq_methods[i], &err) != 0)
-            return -1;
-    if (fq_pool_start(1, &err) != 0)
-        return -1;
-    const int fd = mkstemp(path);
-    if (fd < 0 || close(fd) != 0)
-        return -1;
-    tiny_build(&tiny, TINY_QWEN2);
-    tiny_write(&tiny, path, 0);
-    tiny_free(&tiny);
-    for (int i = 0; i < N; i++)
-        tokens[i] = (i * 17 + i * i) % TINY_WORDS;
-    return 0;
-}
-
-static int group_teardown(void **state) {
-    (void)state;
-    return unlink(path);
-}
-
-static struct fq_model *open_model(size_t batch) {
-    struct fq_model *model = NULL;
-    struct fq_error err = {0};
-    if (fq_model_open_batch(path, N, batch, 1, &model, &err) != 0)
-        fail_msg("%s", err.text);
-    return model;
 }
 
 /* ---- an agent that is watched ---- */

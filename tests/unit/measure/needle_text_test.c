@@ -7,6 +7,7 @@
 #include "harness/measure/haystack.h"
 #include "harness/measure/perplexity.h"
 #include "methods/registry.h"
+#include "tests/unit/measure/logits_folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <ftw.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -284,31 +283,19 @@ static void the_default_model_recalls(void **state) {
     fq_ppl_reference_close(ref);
 }
 
-static char folder[] = "/tmp/fq-needle-XXXXXX";
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk) {
-    (void)st, (void)type, (void)walk;
-    return remove(path);
-}
-
 static int setup(void **state) {
     struct fq_error err = {0};
     (void)state;
     for (size_t i = 0; fq_methods[i]; i++)
         if (fq_catalog_add(fq_methods[i], &err) != 0)
             return -1;
-    if (mkdtemp(folder) == NULL || setenv("FQ_CACHE", folder, 1) != 0)
+    if (make_folder() != 0)
         return -1;
     return fq_pool_start(2, &err) == 0 ? 0 : fq_pool_start(1, &err);
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(prompts_are_what_they_are_said_to_be),
                                        cmocka_unit_test(the_default_model_recalls)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, remove_folder);
 }

@@ -6,6 +6,7 @@
 #include "harness/measure/ppl_logits.h"
 #include "harness/measure/ppl_score.h"
 #include "tests/unit/data/tiny_model.h"
+#include "tests/unit/measure/logits_folder.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -15,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <ftw.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -335,9 +334,9 @@ static void rounded_rows(void **state) {
     assert_true(fabs(fq_logits_kl(other, row, WORDS) - fq_score_kl(even, logits, WORDS)) < 1e-3);
 }
 
-static void spoil(const char *folder, int window) {
+static void spoil(const char *logits, int window) {
     char path[4200];
-    (void)snprintf(path, sizeof path, "%s/window-%05d.logits", folder, window);
+    (void)snprintf(path, sizeof path, "%s/window-%05d.logits", logits, window);
     FILE *f = fopen(path, "r+b");
     assert_non_null(f);
     assert_int_equal(fseek(f, 5000, SEEK_SET), 0);
@@ -502,24 +501,12 @@ static void centres_that_a_model_does_not_have(void **state) {
     fq_ppl_reference_close(ref);
 }
 
-static char cache[] = "/tmp/fq-cache-XXXXXX";
-
 static int start_pool(void **state) {
     (void)state;
     struct fq_error err = {0};
-    if (mkdtemp(cache) == NULL || setenv("FQ_CACHE", cache, 1) != 0)
+    if (make_folder() != 0)
         return -1;
     return fq_pool_start(2, &err) == 0 ? 0 : fq_pool_start(1, &err); /* one processor is enough */
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk) {
-    (void)st, (void)type, (void)walk;
-    return remove(path);
-}
-
-static int remove_cache(void **state) {
-    (void)state;
-    return nftw(cache, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(void) {
@@ -533,5 +520,5 @@ int main(void) {
         cmocka_unit_test(centres_that_a_model_does_not_have),
         cmocka_unit_test(known_answer),
     };
-    return cmocka_run_group_tests(tests, start_pool, remove_cache);
+    return cmocka_run_group_tests(tests, start_pool, remove_folder);
 }

@@ -3,6 +3,7 @@
 #include "harness/base/pool.h"
 #include "harness/measure/perplexity.h"
 #include "tests/unit/data/tiny_model.h"
+#include "tests/unit/measure/logits_folder.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -12,15 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <ftw.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 enum { CONTEXT = 64, CHUNKS = 3 };
-
-static char folder[] = "/tmp/fq-resume-XXXXXX";
 
 /* ---- somebody on the cache: rounds values, counts what it sees, may be killed ---- */
 
@@ -195,26 +192,16 @@ static void generation_agrees_until_something_changes(void **state) {
     fq_ppl_reference_close(ref);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk) {
-    (void)st, (void)type, (void)walk;
-    return remove(path);
-}
-
 static int setup(void **state) {
     struct fq_error err = {0};
     (void)state;
-    if (mkdtemp(folder) == NULL || setenv("FQ_CACHE", folder, 1) != 0)
+    if (make_folder() != 0)
         return -1;
     return fq_pool_start(2, &err) == 0 ? 0 : fq_pool_start(1, &err);
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_killed_run_goes_on_at_its_window),
                                        cmocka_unit_test(generation_agrees_until_something_changes)};
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, remove_folder);
 }
